@@ -1,0 +1,94 @@
+"""What can go wrong, said in the user's language, with what to do about it.
+
+Every error that a user can meet is an :class:`RAError`: it carries a catalogue key and the values to fill in, so that a
+page shows it in the language of the page while ``str(error)`` (a notebook, a log) says it in both.
+"""
+
+from __future__ import annotations
+
+from ra_widgets.i18n import LANGUAGES, get_language, t
+
+
+class RAError(Exception):
+    """Base of all errors meant for users.
+
+    Args:
+        key: key of the sentence in the language catalogues.
+        **values: what the sentence's ``{name}`` placeholders stand for.
+    """
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.key = key
+        self.values = values
+        super().__init__(key)
+
+    def text(self, lang: str | None = None) -> str:
+        """The sentence in one language (default: the current one)."""
+        return t(self.key, lang or get_language(), **self.values)
+
+    def __str__(self) -> str:
+        first = get_language()
+        rest = [language for language in LANGUAGES if language != first]
+        return " | ".join(dict.fromkeys(self.text(language) for language in [first, *rest]))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.key, self.values)
+
+
+def _rebuild(kind: type[RAError], key: str, values: dict[str, object]) -> RAError:
+    error = kind.__new__(kind)
+    RAError.__init__(error, key, **values)
+    return error
+
+
+class InvalidRequest(RAError, ValueError):
+    """A request that cannot be carried out; ``field`` names the first offending field.
+
+    Several problems are reported together in ``problems``: ``[(field, key, values), ...]``.
+    """
+
+    def __init__(self, key: str, field: str = "", problems: list[RAError] | None = None, **values: object) -> None:
+        super().__init__(key, field=field, **values)
+        self.field = field
+        self.problems: list[RAError] = problems or []
+
+    def text(self, lang: str | None = None) -> str:
+        if self.problems:
+            return "; ".join(problem.text(lang) for problem in self.problems)
+        return super().text(lang)
+
+
+class ModelError(RAError):
+    """A model that is missing, damaged, of an unknown kind, or not loadable; the last model stays in use."""
+
+
+class GalleryError(RAError):
+    """A picture that cannot be saved or read (disk full, no permission, not a picture, unknown id)."""
+
+
+class OutOfMemory(RAError):
+    """The device has not enough memory for this request; the text says what to make smaller."""
+
+
+class EngineError(RAError):
+    """The engine failed in a way that nobody foresaw; the original exception is ``__cause__``."""
+
+
+class JobCancelled(RAError):
+    """The job was cancelled before it finished. ``partial`` holds the pictures that were finished by then."""
+
+    def __init__(self, key: str = "error.cancelled", partial: object = None, **values: object) -> None:
+        super().__init__(key, **values)
+        self.partial = partial
+
+
+class JobTimeout(RAError, TimeoutError):
+    """``Job.result(timeout)`` ran out of time; the job goes on."""
+
+
+def describe(error: BaseException, lang: str | None = None) -> str:
+    """One plain sentence for any exception, in one language; foreign exceptions keep their type and message."""
+    if isinstance(error, RAError):
+        return error.text(lang)
+    detail = " ".join(str(error).split())[:300] or type(error).__name__
+    return t("error.unexpected", lang, kind=type(error).__name__, detail=detail)
