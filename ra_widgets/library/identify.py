@@ -1,0 +1,246 @@
+"""Find models by name or path and tell what they are, without loading them.
+
+A model is a diffusers folder (``model_index.json``) or a single-file ``.safetensors`` checkpoint in the layout that the
+webui uses. What a file is, is decided by its content, never by its suffix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ra_widgets import paths
+from ra_widgets.errors import ModelError
+from ra_widgets.library.headers import Header, read_header
+
+UNET_KEY = "model.diffusion_model."
+_DEFAULTS: dict[str, tuple[tuple[int, int], float]] = {
+    "sd1": ((512, 512), 7.0),
+    "sd2": ((768, 768), 7.0),
+    "sdxl": ((1024, 1024), 5.0),
+    "other": ((1024, 1024), 4.0),
+}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model before it is loaded.
+
+    Attributes:
+        name: short name, as in the webui's ``Model`` field (file or folder stem).
+        path: folder or file. kind: ``"diffusers"`` or ``"single-file"``.
+        family: ``"sd1"``, ``"sd2"``, ``"sdxl"`` run on our engine; ``"other"`` on the family's own diffusers pipeline.
+        pipeline: diffusers class name of a folder (``"StableDiffusionPipeline"``), else "".
+        default_size: (width, height) in pixels; default_cfg, default_steps: what the studio starts with.
+        languages: prompt languages it reads. license: as its card says. size_bytes: of its weights.
+        base: for a single file with ``ra_base`` in its metadata, the embedded model whose configuration it shares.
+    """
+
+    name: str
+    path: Path
+    kind: str = "diffusers"
+    family: str = "sd1"
+    pipeline: str = ""
+    default_size: tuple[int, int] = (512, 512)
+    default_cfg: float = 7.0
+    default_steps: int = 20
+    languages: tuple[str, ...] = ("en",)
+    license: str = ""
+    size_bytes: int = 0
+    base: str = ""
+    extra: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def hash(self) -> str:
+        """First 10 hex digits of the sha256 of the weights (of the UNet's file for a folder), as the webui writes it."""
+        file = self.weights_file()
+        if file is None:
+            return ""
+        stat = file.stat()
+        return _sha256(str(file), stat.st_size, stat.st_mtime_ns)[:10]
+
+    def weights_file(self) -> Path | None:
+        """The file whose hash names the model."""
+        if self.kind == "single-file":
+            return self.path
+        for part in ("unet", "transformer"):
+            files = sorted((self.path / part).glob("*.safetensors"))
+            if files:
+                return files[0]
+        return None
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: str, size: int, mtime: int) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def identify(path: Path | str) -> ModelInfo:
+    """Tell what the model at ``path`` is, from its content.
+
+    Raises:
+        ModelError: nothing there, not a model, damaged, or a kind of file that is not opened for safety (pickles).
+    """
+    path = Path(path).expanduser()
+    try:
+        path = path.resolve()
+        if path.is_dir():
+            return _identify_folder(path)
+        if path.is_file():
+            return _identify_file(path)
+    except OSError as error:
+        raise ModelError("model.unreadable", path=str(path), detail=error.strerror or str(error)) from error
+    raise ModelError("model.missing", path=str(path))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError("model.damaged_config", path=str(path)) from error
+    if not isinstance(data, dict):
+        raise ModelError("model.damaged_config", path=str(path))
+    return data
+
+
+def _identify_folder(path: Path) -> ModelInfo:
+    if not (path / "model_index.json").is_file():
+        raise ModelError("model.not_a_model", path=str(path))
+    index = _json(path / "model_index.json")
+    pipeline = str(index.get("_class_name", ""))
+    card = _json(path / "ra.json") if (path / "ra.json").is_file() else {}
+    unet = _json(path / "unet" / "config.json") if (path / "unet" / "config.json").is_file() else {}
+    family = str(card.get("family") or _family_of_unet(unet))
+    size, cfg = _DEFAULTS.get(family, _DEFAULTS["other"])
+    if unet.get("sample_size") and family != "other":
+        sample = unet["sample_size"]
+        sample = sample if isinstance(sample, int) else int(sample[0])
+        size = (sample * 8, sample * 8)
+    for part in ("unet", "transformer", "vae", "text_encoder", "text_encoder_2"):
+        for file in sorted((path / part).glob("*.safetensors")):
+            read_header(file)
+        declared = index.get(part)
+        if isinstance(declared, list) and declared[:1] != [None] and not (path / part).is_dir():
+            raise ModelError("model.part_missing", path=str(path), part=part)
+    return ModelInfo(
+        name=str(card.get("name") or path.name),
+        path=path,
+        family=family,
+        pipeline=pipeline,
+        default_size=(int(card["default_size"][0]), int(card["default_size"][1])) if "default_size" in card else size,
+        default_cfg=float(card.get("default_cfg", cfg)),
+        default_steps=int(card.get("default_steps", 20)),
+        languages=tuple(card.get("languages", ("en",))),
+        license=str(card.get("license", "")),
+        size_bytes=sum(file.stat().st_size for file in path.rglob("*.safetensors")),
+        extra=card,
+    )
+
+
+def _family_of_unet(config: dict[str, Any]) -> str:
+    if not config or config.get("_class_name") not in (None, "UNet2DConditionModel"):
+        return "other"
+    if config.get("addition_embed_type") == "text_time":
+        return "sdxl"
+    if config.get("addition_embed_type") or config.get("encoder_hid_dim_type"):
+        return "other"
+    return "sd2" if config.get("cross_attention_dim") == 1024 else "sd1"
+
+
+def _identify_file(path: Path) -> ModelInfo:
+    header = read_header(path)
+    base = header.metadata.get("ra_base", "")
+    family = base and "sd1" or _family_of_file(header)
+    if not family:
+        raise ModelError("model.not_a_checkpoint", path=str(path))
+    size, cfg = _DEFAULTS[family]
+    if family == "sd2" and _is_base_sd2(header):
+        size = (512, 512)
+    steps, languages = 20, ("en",)
+    if base:
+        parent = resolve(base)
+        size, cfg, steps, languages = parent.default_size, parent.default_cfg, parent.default_steps, parent.languages
+    return ModelInfo(
+        name=path.stem,
+        path=path,
+        kind="single-file",
+        family=family,
+        default_size=size,
+        default_cfg=cfg,
+        default_steps=steps,
+        languages=languages,
+        size_bytes=path.stat().st_size,
+        base=base,
+    )
+
+
+def _family_of_file(header: Header) -> str:
+    """Family from the shape of the first cross attention's key projection (768, 1024 or 2048 text channels)."""
+    if not any(name.startswith(UNET_KEY) for name in header.tensors):
+        return ""
+    if any(name.startswith("conditioner.embedders.1.") for name in header.tensors):
+        return "sdxl"
+    shape = header.shape(UNET_KEY + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight")
+    width = shape[-1] if shape else 0
+    return {768: "sd1", 1024: "sd2", 2048: "sdxl"}.get(width, "")
+
+
+def _is_base_sd2(header: Header) -> bool:
+    # SD 2.x 512-base and 768-v share all shapes; the global step count is in base files only by accident, so the
+    # prediction type must be set by the user; 768-v is what people have
+    return header.metadata.get("modelspec.resolution", "") == "512x512"
+
+
+def available() -> list[ModelInfo]:
+    """All models in the library folders that can be loaded by name, the embedded one first; broken ones are left out."""
+    found: dict[str, ModelInfo] = {}
+    for path in _candidates():
+        try:
+            info = identify(path)
+        except ModelError:
+            continue
+        found.setdefault(info.name, info)
+    return list(found.values())
+
+
+def _candidates() -> Iterator[Path]:
+    yield paths.embedded_model()
+    for folder in paths.models_dirs():
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() == ".safetensors" or (path / "model_index.json").is_file():
+                yield path
+
+
+def resolve(name: str | Path | None) -> ModelInfo:
+    """The model of this name (in the library folders) or path; None is the embedded model.
+
+    Raises:
+        ModelError: there is none; the sentence lists the names that there are.
+    """
+    if name is None:
+        return identify(paths.embedded_model())
+    text = str(name)
+    if isinstance(name, Path) or "/" in text or "\\" in text or Path(text).expanduser().exists():
+        path = Path(text).expanduser()
+        if path.exists():
+            return identify(path)
+    wanted = text.lower().removesuffix(".safetensors")
+    for path in _candidates():
+        if path.name.lower().removesuffix(".safetensors") == wanted:
+            return identify(path)
+    for info in available():
+        if info.name.lower() == wanted:
+            return info
+    names = ", ".join(info.name for info in available())
+    raise ModelError("model.unknown", name=text, known=names)
