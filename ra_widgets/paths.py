@@ -1,0 +1,69 @@
+"""Where things live on this computer: the home folder of the workbench, the model folders, the embedded model.
+
+Nothing is created here; whoever writes makes the folder it needs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ra_widgets.errors import ModelError
+
+APP = "ra-workbench"
+EMBEDDED = "ra-mini"
+"""Name (and folder name) of the model that ships with the project."""
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def home() -> Path:
+    """The folder for the user's pictures, models, progress and settings.
+
+    ``RA_HOME`` if it is set, else the platform's user data folder (``~/.local/share/ra-workbench`` on Linux,
+    ``%LOCALAPPDATA%\\ra-workbench`` on Windows). Absolute; it need not exist yet.
+    """
+    chosen = os.environ.get("RA_HOME", "").strip()
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir(APP, appauthor=False)).resolve()
+
+
+def gallery_dir() -> Path:
+    """The default gallery, ``home()/"gallery"``."""
+    return home() / "gallery"
+
+
+def models_dirs() -> list[Path]:
+    """Folders that are searched for models, the user's own first.
+
+    The entries of ``RA_MODELS`` (separated as in ``PATH``), ``home()/"models"``, then the folder of the embedded model.
+    Folders that do not exist are left out, doubles too.
+    """
+    named = [part for part in os.environ.get("RA_MODELS", "").split(os.pathsep) if part.strip()]
+    candidates = [Path(part).expanduser() for part in named] + [home() / "models", *_shipped_roots()]
+    found: dict[Path, None] = {}
+    for folder in candidates:
+        if folder.is_dir():
+            found.setdefault(folder.resolve())
+    return list(found)
+
+
+def embedded_model() -> Path:
+    """The folder of the embedded model (an ordinary diffusers folder).
+
+    Raises:
+        ModelError: it is not there (an incomplete copy of the project).
+    """
+    for root in _shipped_roots():
+        folder = root / EMBEDDED
+        if (folder / "model_index.json").is_file():
+            return folder
+    raise ModelError("paths.no_embedded", folder=str(_shipped_roots()[0] / EMBEDDED))
+
+
+def _shipped_roots() -> list[Path]:
+    # a wheel carries the models inside the package, a checkout beside it
+    return [_PACKAGE / "models", _PACKAGE.parent / "models"]
