@@ -84,6 +84,11 @@ class Request(BaseModel):
         return f"{variable}.generate(ra.{type(self).__name__}({fields}))"
 
 
+def _unknown(field: str, allowed: tuple[str, ...], got: str) -> PydanticCustomError:
+    context = {"field": field, "allowed": ", ".join(allowed), "got": repr(got)[:80]}
+    return PydanticCustomError(f"invalid.{field}", f"unknown {field}", context)
+
+
 class TextToImage(Request):
     """Text to image.
 
@@ -140,21 +145,15 @@ class TextToImage(Request):
         data = dict(data)
         sampler, scheduler = data.get("sampler", "DPM++ 2M"), data.get("scheduler", "Automatic")
         if isinstance(sampler, str) and isinstance(scheduler, str):
-            known = {name.lower(): name for name in samplers.SCHEDULER_NAMES}
-            if scheduler.lower() not in known:
-                allowed = ", ".join(samplers.SCHEDULER_NAMES)
-                raise PydanticCustomError(
-                    "invalid.scheduler", "unknown scheduler", {"field": "scheduler", "allowed": allowed, "got": scheduler}
-                )
             try:
-                data["sampler"], split = samplers.canonical(sampler)
+                label = samplers.find_scheduler(scheduler)
             except KeyError:
-                allowed = ", ".join(samplers.SAMPLER_NAMES)
-                raise PydanticCustomError(
-                    "invalid.sampler", "unknown sampler", {"field": "sampler", "allowed": allowed, "got": sampler}
-                ) from None
-            scheduler = known[scheduler.lower()]
-            data["scheduler"] = split if split and scheduler == "Automatic" else scheduler
+                raise _unknown("scheduler", samplers.SCHEDULER_NAMES, scheduler) from None
+            try:
+                data["sampler"], inside = samplers.split_name(sampler)
+            except KeyError:
+                raise _unknown("sampler", samplers.SAMPLER_NAMES, sampler) from None
+            data["scheduler"] = inside if inside and label == samplers.AUTOMATIC else label
         return data
 
     @model_validator(mode="after")
