@@ -17,6 +17,17 @@ EMBEDDED = "ra-mini"
 _PACKAGE = Path(__file__).resolve().parent
 
 
+def package() -> Path:
+    """The folder of the ``ra_widgets`` package."""
+    return _PACKAGE
+
+
+def shipped(name: str) -> Path:
+    """A folder that ships beside the package (``models``, ``notebooks``, ``course``): in a wheel inside it, else in the checkout."""
+    inside = _PACKAGE / "_bundled" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
 def home() -> Path:
     """The folder for the user's pictures, models, progress and settings.
 
@@ -65,5 +76,4 @@ def embedded_model() -> Path:
 
 
 def _shipped_roots() -> list[Path]:
-    # a wheel carries the models inside the package, a checkout beside it
-    return [_PACKAGE / "models", _PACKAGE.parent / "models"]
+    return [shipped("models")]

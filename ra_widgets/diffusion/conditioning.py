@@ -1,0 +1,195 @@
+"""From a prompt to what the UNet reads, as the webui does it.
+
+Order: networks ``<lora:...>`` are taken out; the positive prompt is split at ``AND``; each part is expanded into its
+per-step schedule; each text is parsed for attention, tokenised and cut into chunks of 75 tokens, which are encoded one by one
+and laid side by side. (webui 1.10 ``sd_hijack_clip``, ``prompt_parser``.)
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ra_widgets.diffusion.pipeline import LoadedModel
+from ra_widgets.prompt import parse_attention, prompt_schedule, split_and, split_networks
+
+EMPHASIS = ("Original", "No norm", "Ignore", "None")
+"""How weights act: multiply and restore the mean; multiply only; parse but weigh 1; do not parse at all."""
+
+COMMA_BACKTRACK = 20
+"""When a chunk is full and its last comma is at most this many tokens back, what follows the comma moves on."""
+
+CACHE_SIZE = 128
+
+
+@dataclass
+class Chunk:
+    """One stretch of tokens, without the start and end marks: as many as the text encoder has places for."""
+
+    tokens: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as the UNet reads it: ``embeds`` float [T, D] and, for SDXL, ``pooled`` float [D2]."""
+
+    embeds: torch.Tensor
+    pooled: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One ``AND`` member: its weight and schedule ``[(last denoiser call it serves, encoded text), ...]``."""
+
+    weight: float
+    schedule: tuple[tuple[int, Encoded], ...]
+
+
+def chunks_of(text: str, tokenizer: Any, emphasis: str = "Original", backtrack: int = COMMA_BACKTRACK) -> list[Chunk]:
+    """Cut a text into chunks of the tokenizer's length less two (75 for CLIP), weights beside tokens.
+
+    ``BREAK`` ends a chunk early. An empty text gives one empty chunk.
+    """
+    length = tokenizer.model_max_length - 2
+    pieces = [[text, 1.0]] if emphasis == "None" else parse_attention(text)
+    comma = _comma_id(tokenizer)
+    chunks: list[Chunk] = []
+    chunk, last_comma = Chunk(), -1
+    for words, weight in pieces:
+        if words == "BREAK" and weight == -1:
+            chunks.append(chunk)
+            chunk, last_comma = Chunk(), -1
+            continue
+        weight = 1.0 if emphasis == "Ignore" else float(weight)
+        for token in tokenizer(words, truncation=False, add_special_tokens=False, verbose=False)["input_ids"]:
+            if token == comma:
+                last_comma = len(chunk.tokens)
+            elif (
+                backtrack
+                and len(chunk.tokens) == length
+                and last_comma != -1
+                and len(chunk.tokens) - last_comma <= backtrack
+            ):
+                cut = last_comma + 1
+                rest = Chunk(chunk.tokens[cut:], chunk.weights[cut:])
+                del chunk.tokens[cut:], chunk.weights[cut:]
+                chunks.append(chunk)
+                chunk, last_comma = rest, -1
+            if len(chunk.tokens) == length:
+                chunks.append(chunk)
+                chunk, last_comma = Chunk(), -1
+            chunk.tokens.append(token)
+            chunk.weights.append(weight)
+    if chunk.tokens or not chunks:
+        chunks.append(chunk)
+    return chunks
+
+
+def _comma_id(tokenizer: Any) -> int | None:
+    ids = tokenizer(",", add_special_tokens=False)["input_ids"]
+    return ids[-1] if ids else None
+
+
+class TextEncoder:
+    """Encodes prompts for one loaded model; keeps the last :data:`CACHE_SIZE` encoded texts.
+
+    A run that changes only the seed encodes nothing.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        self.encoded = 0
+        """How many texts were really encoded (not found in the cache)."""
+        self._cache: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
+
+    def parts(self, prompt: str, calls: int, clip_skip: int = 1, emphasis: str = "Original") -> list[Part]:
+        """The positive prompt: one :class:`Part` for each ``AND`` member, scheduled over ``calls`` denoiser calls."""
+        text, _ = split_networks(prompt)
+        found = []
+        for member, weight in split_and(text):
+            steps = prompt_schedule(member, calls)
+            schedule = tuple((int(end), self.encode(words, clip_skip, emphasis)) for end, words in steps)
+            found.append(Part(float(weight), schedule))
+        return found
+
+    def negative(self, prompt: str, calls: int, clip_skip: int = 1, emphasis: str = "Original") -> Part:
+        """The negative prompt: never split at ``AND``."""
+        text, _ = split_networks(prompt)
+        steps = prompt_schedule(text, calls)
+        return Part(1.0, tuple((int(end), self.encode(words, clip_skip, emphasis)) for end, words in steps))
+
+    def encode(self, text: str, clip_skip: int = 1, emphasis: str = "Original") -> Encoded:
+        """Encode one text without schedule: embeds [77 * chunks, D] on the model's device and dtype."""
+        key = (text, clip_skip, emphasis)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        self.encoded += 1
+        value = self._encode_sdxl(text, emphasis) if self.model.info.family == "sdxl" else Encoded(
+            self._encode(text, "tokenizer", "text_encoder", clip_skip, emphasis)[0]
+        )
+        self._cache[key] = value
+        if len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
+        return value
+
+    def _encode_sdxl(self, text: str, emphasis: str) -> Encoded:
+        # the webui ignores clip skip for SDXL: both encoders stop at their last layer but one, without final norm
+        pipe = self.model.pipe
+        second, pooled = self._encode(text, "tokenizer_2", "text_encoder_2", 0, emphasis)
+        if getattr(pipe, "text_encoder", None) is None:  # the refiner has only the second encoder
+            return Encoded(second, pooled)
+        first, _ = self._encode(text, "tokenizer", "text_encoder", 0, emphasis)
+        rows = min(len(first), len(second))
+        return Encoded(torch.cat([first[:rows], second[:rows]], dim=-1), pooled)
+
+    def _encode(
+        self, text: str, tokenizer_name: str, encoder_name: str, clip_skip: int, emphasis: str
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        tokenizer, encoder = getattr(self.model.pipe, tokenizer_name), getattr(self.model.pipe, encoder_name)
+        found, pooled = [], None
+        for chunk in chunks_of(text, tokenizer, emphasis):
+            ids, weights = _row(chunk, tokenizer)
+            output = encoder(input_ids=ids.to(self.model.device), output_hidden_states=True)
+            if clip_skip == 0:
+                states = output.hidden_states[-2]
+                if pooled is None:
+                    pooled = output[0][0] if hasattr(output, "text_embeds") else None
+            elif clip_skip == 1:
+                states = output.last_hidden_state
+            else:
+                layer = max(-clip_skip, -len(output.hidden_states) + 1)
+                states = _final_norm(encoder)(output.hidden_states[layer])
+            found.append(_weigh(states[0], weights.to(states.device), emphasis))
+        return torch.cat(found), pooled
+
+
+def _row(chunk: Chunk, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Start, tokens, end, padding: int64 [1, n] and float32 [n]. Padding is the tokenizer's own (SD 1: the end mark)."""
+    length = tokenizer.model_max_length
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    ids = [tokenizer.bos_token_id, *chunk.tokens, end]
+    ids += [end if pad is None else pad] * (length - len(ids))
+    weights = [1.0, *chunk.weights]
+    weights += [1.0] * (length - len(weights))
+    return torch.tensor([ids]), torch.tensor(weights)
+
+
+def _final_norm(encoder: Any) -> Any:
+    return getattr(encoder, "text_model", encoder).final_layer_norm
+
+
+def _weigh(states: torch.Tensor, weights: torch.Tensor, emphasis: str) -> torch.Tensor:
+    """Multiply each token's state [n, D] by its weight; "Original" then scales back to the mean from before."""
+    if emphasis in ("Ignore", "None") or bool((weights == 1).all()):
+        return states
+    dtype = states.dtype
+    states = states.float()
+    weighed = states * weights[:, None]
+    if emphasis == "Original":
+        weighed = weighed * (states.mean() / weighed.mean())
+    return weighed.to(dtype)

@@ -1,0 +1,34 @@
+"""The tasks: one module a kind of request, each a short recipe over the parts of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from ra_widgets.diffusion.pipeline import LoadedModel
+from ra_widgets.diffusion.preview import Previewer
+from ra_widgets.diffusion.tasks.work import Work
+from ra_widgets.errors import EngineError
+
+Recipe = Callable[[LoadedModel, Any, Work], None]
+
+_MODULES = {"txt2img": "text_to_image"}
+
+
+def run(model: LoadedModel, request: Any, work: Work) -> None:
+    """Carry out a resolved request on a loaded model; pictures are handed to ``work``.
+
+    Raises:
+        RAError: a sentence for the user. JobCancelled: the job was cancelled.
+    """
+    name = _MODULES.get(request.kind)
+    if name is None:
+        raise EngineError("error.no_task", kind=str(request.kind))
+    recipe: Recipe = import_module(f"{__name__}.{name if model.own_engine else 'foreign'}").run
+    recipe(model, request, work)
+
+
+def previewer(model: LoadedModel) -> Previewer:
+    """The model's previewer, made once."""
+    return model.cache.setdefault("previewer", Previewer(model))
