@@ -1,0 +1,290 @@
+"""Noise that is the same everywhere: Philox "NV" noise, CPU noise, variations, seed resize, ENSD, Brownian trees.
+
+All of it follows webui (``rng.py``, ``rng_philox.py``) number for number, including its quirks, because a picture's seed only means
+something if every machine draws the same noise from it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+log = logging.getLogger(__name__)
+
+SOURCES = ("NV", "CPU", "GPU")
+_MASK64 = (1 << 64) - 1
+
+# Philox4x32-10: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", table 2 and section 3.3
+_MULTIPLIER_A, _MULTIPLIER_B = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_WEYL_A, _WEYL_B = 0x9E3779B9, 0xBB67AE85
+_LOW32, _SHIFT32 = np.uint64(0xFFFFFFFF), np.uint64(32)
+# CUDA's own float32 constants for uint32 -> (0, 1) and (0, 2 pi); only then computed with in double
+_TWO_POW32_INV = float(np.float32(2.3283064e-10))
+_TWO_POW32_INV_2PI = float(np.float32(2.3283064e-10 * 6.2831855))
+
+
+def _philox4x32_10(counter: list[np.ndarray], key: int) -> list[np.ndarray]:
+    """Ten rounds over four uint32 counters held in uint64 arrays (so that a product keeps its high half)."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key & 0xFFFFFFFF, key >> 32
+    for _ in range(10):
+        p0, p1 = c0 * _MULTIPLIER_A, c2 * _MULTIPLIER_B
+        c0, c1 = (p1 >> _SHIFT32) ^ c1 ^ np.uint64(k0), p1 & _LOW32
+        c2, c3 = (p0 >> _SHIFT32) ^ c3 ^ np.uint64(k1), p0 & _LOW32
+        k0, k1 = (k0 + _WEYL_A) & 0xFFFFFFFF, (k1 + _WEYL_B) & 0xFFFFFFFF
+    return [c0, c1, c2, c3]
+
+
+def philox_randn(seed: int, shape: Sequence[int], offset: int = 0) -> np.ndarray:
+    """Standard normal float32 numbers as an NVIDIA GPU draws them ("RNG: NV"), from numpy alone.
+
+    ``seed``: any integer, its low 64 bits are the key. ``offset``: how many draws this generator made before (0 for the first).
+    Counter word 0 is the offset, word 2 the element's index; one Box-Muller sine output an element. Equal to torch's CUDA randn for
+    tensors that fit one grid launch. Raises ValueError for a negative offset or shape.
+    """
+    shape = tuple(int(side) for side in shape)
+    if offset < 0 or any(side < 0 for side in shape):
+        raise ValueError(f"offset and shape must not be negative, got {offset} and {shape}")
+    count = math.prod(shape)
+    zero = np.zeros(count, dtype=np.uint64)
+    counter = [np.full(count, offset & 0xFFFFFFFF, dtype=np.uint64), zero, np.arange(count, dtype=np.uint64) & _LOW32, zero]
+    g0, g1, _, _ = _philox4x32_10(counter, int(seed) & _MASK64)
+    u = g0.astype(np.float64) * _TWO_POW32_INV + _TWO_POW32_INV / 2
+    v = g1.astype(np.float64) * _TWO_POW32_INV_2PI + _TWO_POW32_INV_2PI / 2
+    return (np.sqrt(-2.0 * np.log(u)) * np.sin(v)).astype(np.float32).reshape(shape)
+
+
+class Generator:
+    """One image's source of normal numbers: call it with a shape for the next float32 CPU tensor.
+
+    ``rng``: "NV" (Philox) or "CPU" (torch's Mersenne twister). "GPU" means numbers of a CUDA device: they equal NV up to one grid
+    launch, so NV is used and a note is logged.
+    """
+
+    def __init__(self, seed: int, rng: str = "NV") -> None:
+        if rng not in SOURCES:
+            raise ValueError(f"unknown random source {rng!r}; known: {', '.join(SOURCES)}")
+        if rng == "GPU":
+            log.info("random source GPU is drawn as NV: the same numbers up to one grid launch (about 1024x1024 pictures)")
+        self.seed = int(seed)
+        self.rng = "CPU" if rng == "CPU" else "NV"
+        self.drawn = 0
+        self._torch = torch.Generator("cpu").manual_seed(self.seed & _MASK64) if self.rng == "CPU" else None
+
+    def __call__(self, shape: Sequence[int]) -> torch.Tensor:
+        """The next float32 tensor of this shape."""
+        self.drawn += 1
+        if self._torch is not None:
+            return torch.randn(tuple(shape), generator=self._torch, dtype=torch.float32)
+        return torch.from_numpy(philox_randn(self.seed, shape, self.drawn - 1))
+
+
+def randn(seed: int, shape: Sequence[int], rng: str = "NV") -> torch.Tensor:
+    """The first float32 tensor a fresh generator of this seed draws."""
+    return Generator(seed, rng)(shape)
+
+
+def slerp(weight: float, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    """Spherical interpolation of two (C, H, W) noises, with webui's two quirks, which its pictures depend on.
+
+    Angles are measured along dimension 1, which here is the height, not over the whole vector; and noises that are almost the same
+    (mean cosine over 0.9995) are mixed linearly with the weights exchanged.
+    """
+    cosine = (low / torch.norm(low, dim=1, keepdim=True) * (high / torch.norm(high, dim=1, keepdim=True))).sum(1)
+    if cosine.mean() > 0.9995:
+        return low * weight + high * (1 - weight)
+    omega = torch.acos(cosine)
+    sine = torch.sin(omega)
+    weight_low = (torch.sin((1.0 - weight) * omega) / sine).unsqueeze(1)
+    weight_high = (torch.sin(weight * omega) / sine).unsqueeze(1)
+    return weight_low * low + weight_high * high
+
+
+def _paste_centred(base: torch.Tensor, patch: torch.Tensor) -> torch.Tensor:
+    """Write the centre of ``patch`` into the centre of ``base`` (both C, H, W), as webui's seed resize does."""
+    (_, height, width), (_, patch_height, patch_width) = base.shape, patch.shape
+    dx, dy = (width - patch_width) // 2, (height - patch_height) // 2
+    # dx, dy are floored before the sign is looked at: an odd difference of a larger patch rounds away from zero
+    copy_width = patch_width if dx >= 0 else patch_width + 2 * dx
+    copy_height = patch_height if dy >= 0 else patch_height + 2 * dy
+    to_x, to_y, from_x, from_y = max(dx, 0), max(dy, 0), max(-dx, 0), max(-dy, 0)
+    base[:, to_y : to_y + copy_height, to_x : to_x + copy_width] = patch[
+        :, from_y : from_y + copy_height, from_x : from_x + copy_width
+    ]
+    return base
+
+
+class ImageNoise:
+    """The noise of one batch: a generator an image, so that a member of a batch equals the same image made alone, bit for bit.
+
+    ``seeds``: one integer an image.  ``shape``: latent (C, H/8, W/8) of one image.  ``rng``: "NV", "CPU" or "GPU" (drawn as NV).
+    ``subseeds`` and ``subseed_strength`` (0..1): variation. The caller follows webui's rule that all images of a job use the *same*
+    seed when the strength is not 0 (see :func:`job_seeds`).  ``seed_resize``: (width, height) in pixels whose noise is pasted into
+    the centre, or None.  ``eta_noise_seed_delta`` (ENSD): not 0 makes the draws after the first come from seed + ENSD.
+    Raises ValueError for an unknown source, a strength outside 0..1 or a wrong number of subseeds.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        shape: Sequence[int],
+        rng: str = "NV",
+        subseeds: Sequence[int] | None = None,
+        subseed_strength: float = 0.0,
+        seed_resize: tuple[int, int] | None = None,
+        eta_noise_seed_delta: int = 0,
+    ) -> None:
+        if not 0.0 <= subseed_strength <= 1.0:
+            raise ValueError(f"subseed_strength must be in 0..1, got {subseed_strength}")
+        if subseed_strength and (subseeds is None or len(subseeds) != len(seeds)):
+            raise ValueError("subseed_strength needs one subseed an image")
+        self.seeds = [int(seed) for seed in seeds]
+        self.shape = tuple(int(side) for side in shape)
+        self.rng = rng
+        self.subseeds = None if subseeds is None else [int(seed) for seed in subseeds]
+        self.subseed_strength = float(subseed_strength)
+        self.seed_resize = seed_resize if seed_resize and min(seed_resize) > 0 else None
+        self.eta_noise_seed_delta = int(eta_noise_seed_delta)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all draws: the next :meth:`next` is the first again."""
+        self._generators = [Generator(seed, self.rng) for seed in self.seeds]
+        self._is_first = True
+        self.drawn = 0
+
+    def _first_of(self, index: int) -> torch.Tensor:
+        seed, generator = self.seeds[index], self._generators[index]
+        noise_shape = self.shape
+        if self.seed_resize is not None:
+            width, height = self.seed_resize
+            noise_shape = (self.shape[0], int(height) // 8, int(width) // 8)
+        resized = noise_shape != self.shape
+        noise = randn(seed, noise_shape, self.rng) if resized else generator(self.shape)
+        if self.subseeds is not None and self.subseed_strength != 0:
+            noise = slerp(self.subseed_strength, noise, randn(self.subseeds[index], noise_shape, self.rng))
+        return _paste_centred(generator(self.shape), noise) if resized else noise
+
+    def first(self) -> torch.Tensor:
+        """The initial noise, float32 [B, C, H, W] on the CPU, standard normal."""
+        noise = torch.stack([self._first_of(index) for index in range(len(self.seeds))])
+        if self.eta_noise_seed_delta:
+            self._generators = [Generator(seed + self.eta_noise_seed_delta, self.rng) for seed in self.seeds]
+        self._is_first = False
+        self.drawn += 1
+        return noise
+
+    def next(self) -> torch.Tensor:
+        """The next noise of every image, float32 [B, C, H, W] on the CPU; the first call gives :meth:`first`."""
+        if self._is_first:
+            return self.first()
+        self.drawn += 1
+        return torch.stack([generator(self.shape) for generator in self._generators])
+
+    def seek(self, drawn: int) -> None:
+        """Continue as if exactly ``drawn`` draws had been made (for a run resumed from its latents)."""
+        self.restart()
+        while self.drawn < drawn:
+            self.next()
+
+    def sampler(self, like: torch.Tensor):
+        """A ``noise_sampler(sigma, sigma_next)`` for :mod:`ra_widgets.diffusion.sampling`, on the device and dtype of ``like``."""
+        return lambda sigma, sigma_next: self.next().to(like.device, like.dtype, non_blocking=True)
+
+
+def job_seeds(seed: int, subseed: int, count: int, subseed_strength: float = 0.0) -> tuple[list[int], list[int]]:
+    """Seeds and subseeds of a job's images: seed + i, but all the same seed when the variation strength is not 0; subseed + i."""
+    seeds = [seed if subseed_strength != 0 else seed + index for index in range(count)]
+    return seeds, [subseed + index for index in range(count)]
+
+
+# torchsde draws its tree with torch.randn; webui replaces that draw by the chosen random source. The replacement here is installed
+# once, asks a thread-local which source the tree in use wants, and leaves other users of torchsde untouched.
+_tree_source = threading.local()
+_install_lock = threading.Lock()
+
+
+def _install_tree_source() -> None:
+    from torchsde._brownian import brownian_interval
+
+    with _install_lock:
+        original = brownian_interval._randn
+        if getattr(original, "_ra_source", False):
+            return
+
+        def draw(size, dtype, device, seed):
+            if getattr(_tree_source, "rng", None) != "NV":
+                return original(size, dtype, device, seed)
+            return torch.from_numpy(philox_randn(int(seed), tuple(size))).to(device=device, dtype=dtype)
+
+        draw._ra_source = True
+        brownian_interval._randn = draw
+
+
+class BrownianNoise:
+    """Noise of a Brownian path over sigma, one tree an image: the steps may change, the path stays (DPM++ SDE family).
+
+    ``x``: [B, C, H, W], gives shape, dtype and device.  ``sigma_min``, ``sigma_max``: the positive range of the run's sigmas.
+    ``seeds``: one integer an image, or None for random ones.  ``rng``: "NV" draws the tree with Philox as webui does, "CPU" with
+    torch's own generator (k-diffusion's numbers). Calling it with two sigmas gives a standard normal tensor like x.
+    Li et al. 2020, "Scalable gradients for SDEs" (torchsde.BrownianTree).
+    """
+
+    def __init__(
+        self,
+        x: torch.Tensor,
+        sigma_min: float | torch.Tensor,
+        sigma_max: float | torch.Tensor,
+        seeds: Sequence[int] | None = None,
+        rng: str = "NV",
+    ) -> None:
+        import torchsde
+
+        if rng not in SOURCES:
+            raise ValueError(f"unknown random source {rng!r}; known: {', '.join(SOURCES)}")
+        if seeds is None:
+            seeds = torch.randint(0, 2**62, (x.shape[0],)).tolist()
+        if len(seeds) != x.shape[0]:
+            raise ValueError(f"one seed an image: got {len(seeds)} seeds for {x.shape[0]} images")
+        _install_tree_source()
+        self._rng = "CPU" if rng == "CPU" else "NV"
+        self._like = (x.device, x.dtype)
+        t0, t1 = (torch.as_tensor(sigma, dtype=torch.float32).cpu() for sigma in (sigma_min, sigma_max))
+        start = torch.zeros(x.shape[1:], dtype=torch.float32)
+        with _TreeSource(self._rng):
+            self._trees = [torchsde.BrownianTree(t0, start, t1, entropy=int(seed)) for seed in seeds]
+
+    def __call__(self, sigma: float | torch.Tensor, sigma_next: float | torch.Tensor) -> torch.Tensor:
+        """Standard normal noise [B, C, H, W] for the step from ``sigma`` to ``sigma_next``."""
+        t0, t1 = (torch.as_tensor(value, dtype=torch.float32).cpu() for value in (sigma, sigma_next))
+        low, high, sign = (t0, t1, 1) if t0 < t1 else (t1, t0, -1)
+        with _TreeSource(self._rng):
+            path = torch.stack([tree(*self._inside(tree, low, high)) for tree in self._trees]) * sign
+        device, dtype = self._like
+        return (path / (t1 - t0).abs().sqrt()).to(device, dtype, non_blocking=True)
+
+
+    @staticmethod
+    def _inside(tree, low: torch.Tensor, high: torch.Tensor) -> tuple[float, float]:
+        # torchsde rounds its interval to a tolerance, then warns about queries at the unrounded ends and clamps them: clamp first
+        start, end = tree._interval._start, tree._interval._end
+        return min(max(float(low), start), end), min(max(float(high), start), end)
+
+
+class _TreeSource:
+    """Within it, trees of this thread are drawn from ``rng``."""
+
+    def __init__(self, rng: str) -> None:
+        self._rng = rng
+
+    def __enter__(self) -> None:
+        self._before = getattr(_tree_source, "rng", None)
+        _tree_source.rng = self._rng
+
+    def __exit__(self, *_: object) -> None:
+        _tree_source.rng = self._before
