@@ -32,12 +32,12 @@ class RAError(Exception):
         return " | ".join(dict.fromkeys(self.text(language) for language in [first, *rest]))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.key, self.values)
+        return _rebuild, (type(self), self.key, self.__dict__)
 
 
-def _rebuild(kind: type[RAError], key: str, values: dict[str, object]) -> RAError:
-    error = kind.__new__(kind)
-    RAError.__init__(error, key, **values)
+def _rebuild(kind: type[RAError], key: str, state: dict[str, object]) -> RAError:
+    error = kind.__new__(kind, key)
+    error.__dict__.update(state)
     return error
 
 

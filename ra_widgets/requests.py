@@ -124,11 +124,11 @@ class TextToImage(Request):
     clip_skip: int = Field(1, ge=1, le=12)
     model: str | None = None
 
-    @field_validator("prompt", "negative_prompt")
+    @field_validator("prompt", "negative_prompt", mode="before")
     @classmethod
-    def _clean_text(cls, value: str) -> str:
+    def _clean_text(cls, value: Any) -> Any:
         # lone surrogates and NUL can be typed into a page but stored in neither PNG nor SQLite
-        return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+        return value.encode("utf-8", "replace").decode("utf-8").replace("\x00", "") if isinstance(value, str) else value
 
     @field_validator("steps", "seed", "subseed", "width", "height", "batch_size", "n_iter", "clip_skip", mode="before")
     @classmethod
