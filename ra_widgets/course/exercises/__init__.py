@@ -1,0 +1,7 @@
+"""The exercises of the lessons, one module a lesson; importing this registers them all."""
+
+from __future__ import annotations
+
+from ra_widgets.course.exercises import e00, e01, e02, e03, e04
+
+__all__ = ["e00", "e01", "e02", "e03", "e04"]

@@ -1,0 +1,161 @@
+"""A small live panel for lessons: move a slider, see the picture that this setting makes, read the line of Python for it."""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from ra_widgets.errors import RAError, describe
+from ra_widgets.events import Cancelled, Done, Event, Failed, Loading, Preview, Progress
+from ra_widgets.i18n import t
+from ra_widgets.requests import TextToImage
+
+NUMBERS: dict[str, tuple[float, float, float]] = {
+    # field: (lowest, highest, step) of its slider
+    "seed": (0, 99, 1),
+    "subseed": (0, 99, 1),
+    "subseed_strength": (0.0, 1.0, 0.05),
+    "steps": (1, 40, 1),
+    "cfg_scale": (1.0, 14.0, 0.5),
+    "width": (64, 256, 8),
+    "height": (64, 256, 8),
+    "clip_skip": (1, 4, 1),
+}
+TEXTS = ("prompt", "negative_prompt")
+CHOICES = ("sampler", "scheduler")
+
+
+class Playground(widgets.VBox):
+    """Controls for some fields of a request, and the picture they make, remade at each change.
+
+    A change cancels the picture in the making and asks for the new one; nothing blocks. Every picture also goes to the gallery.
+
+    Args:
+        kernel: the :class:`PipelineKernel`; request: what to begin with.
+        controls: names of the fields to show, in this order.
+        start: make the first picture at once.
+    """
+
+    def __init__(
+        self, kernel: Any, request: TextToImage, controls: Sequence[str] = ("prompt", "seed", "cfg_scale"), *, start: bool = True
+    ) -> None:
+        self.kernel = kernel
+        self.request = request
+        self.job: Any = None
+        self._lock = threading.RLock()
+        self.controls = {name: self._control(name) for name in controls}
+        for control in self.controls.values():
+            control.observe(self._changed, "value")
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(width="256px", height="256px"))
+        self.status = widgets.HTML()
+        self.code = widgets.HTML()
+        frame = widgets.Layout(flex_flow="row wrap", align_items="flex-start", gap="18px")
+        panel = widgets.VBox(list(self.controls.values()), layout=widgets.Layout(width="min(460px, 100%)"))
+        super().__init__([widgets.Box([panel, widgets.VBox([self.picture, self.status])], layout=frame), self.code])
+        self.add_class("ra-playground")
+        self._show_code()
+        if start:
+            self.make()
+
+    # -- controls ----------------------------------------------------------------------------------------------------
+    def _control(self, name: str) -> Any:
+        value = getattr(self.request, name)
+        wide = widgets.Layout(width="min(440px, 100%)")
+        style = {"description_width": "110px"}
+        label = t(f"course.field.{name}")
+        if name in TEXTS:
+            return widgets.Text(value=value, description=label, continuous_update=False, layout=wide, style=style)
+        if name in CHOICES:
+            from ra_widgets import samplers
+
+            names = samplers.SAMPLER_NAMES if name == "sampler" else samplers.SCHEDULER_NAMES
+            return widgets.Dropdown(options=list(names), value=value, description=label, layout=wide, style=style)
+        if name not in NUMBERS:
+            raise ValueError(f"{name!r} has no control; there are {', '.join([*TEXTS, *CHOICES, *NUMBERS])}")
+        low, high, step = NUMBERS[name]
+        if value is None or (name in ("seed", "subseed") and value < 0):
+            value = self._default(name)
+        kind = widgets.FloatSlider if isinstance(low, float) else widgets.IntSlider
+        return kind(
+            value=value,
+            min=min(low, value),
+            max=max(high, value),
+            step=step,
+            description=label,
+            continuous_update=False,
+            layout=wide,
+            style=style,
+        )
+
+    def _default(self, name: str) -> float:
+        model = self.kernel.model
+        return {"cfg_scale": model.default_cfg, "width": model.default_size[0], "height": model.default_size[1]}.get(name, 0)
+
+    def _changed(self, _: Any) -> None:
+        self.make()
+
+    # -- work --------------------------------------------------------------------------------------------------------
+    def make(self) -> Any:
+        """Ask for the picture of the present settings; returns the job, or None when the settings are refused."""
+        with self._lock:
+            try:
+                self.request = self.request.replace(**{name: control.value for name, control in self.controls.items()})
+                self._show_code()
+                if self.job is not None and not self.job.done:
+                    self.job.cancel()
+                self.job = job = self.kernel.submit(self.request)
+            except RAError as error:
+                self.status.value = _small(error.text(), "#c2402d")
+                return None
+        # outside the lock: the listener hears the job's past at once, in this thread, and its future in the worker's
+        job.add_listener(lambda event: self._heard(job, event))
+        return job
+
+    def _heard(self, job: Any, event: Event) -> None:
+        if job is not self.job:
+            return
+        if isinstance(event, Loading):
+            self.status.value = _small(t("course.play.loading"))
+        elif isinstance(event, Preview):
+            self.picture.format, self.picture.value = "jpeg", event.data
+        elif isinstance(event, Progress):
+            self.status.value = _small(t("course.play.step", step=event.step, steps=event.steps))
+        elif isinstance(event, Done):
+            from ra_widgets.course.stepper import to_png
+
+            self.picture.format, self.picture.value = "png", to_png(event.result.image, 256)
+            self.status.value = _small(t("course.play.done", seconds=f"{event.result.seconds:.2f}"))
+        elif isinstance(event, Failed):
+            self.status.value = _small(describe(event.error), "#c2402d")
+        elif isinstance(event, Cancelled):
+            self.status.value = _small(t("course.play.cancelled"))
+
+    def _show_code(self) -> None:
+        code = html.escape(self.request.to_code())
+        self.code.value = f'<code style="font:12.5px/1.6 ui-monospace,monospace;white-space:pre-wrap">{code}</code>'
+
+
+def _small(text: str, colour: str = "inherit") -> str:
+    return f'<span role="status" style="font:13px/1.5 system-ui,sans-serif;color:{colour}">{html.escape(text)}</span>'
+
+
+def playground(
+    kernel: Any, request: TextToImage | str = "", controls: Sequence[str] = ("prompt", "seed", "cfg_scale"), **fields: Any
+) -> Playground:
+    """A live panel for some fields of a request.
+
+    Args:
+        kernel: the :class:`PipelineKernel`.
+        request: what to begin with; a text is its prompt, ``fields`` are its other fields.
+        controls: the fields to show: ``prompt negative_prompt seed steps cfg_scale sampler scheduler width height ...``.
+    """
+    start = fields.pop("start", True)
+    if isinstance(request, str):
+        request = TextToImage(prompt=request, **{"seed": 1, **fields})
+    elif fields:
+        request = request.replace(**fields)
+    return Playground(kernel, request, controls, start=start)
