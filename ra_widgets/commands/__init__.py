@@ -1,0 +1,17 @@
+"""The commands of ``ra``, one module each, imported only when they are called.
+
+A command module has ``arguments(parser)``, which adds its options, and ``run(args) -> int``, the exit code. Its texts are
+``cli.<command>.summary`` (one line), ``cli.<command>.about`` (a paragraph) and ``cli.<command>.examples``.
+"""
+
+from __future__ import annotations
+
+COMMANDS: dict[str, str] = {
+    "studio": "ra_widgets.commands.studio",
+    "lab": "ra_widgets.commands.lab",
+    "generate": "ra_widgets.commands.generate",
+    "models": "ra_widgets.commands.models",
+    "doctor": "ra_widgets.commands.doctor",
+    "version": "ra_widgets.commands.version",
+}
+"""Command name -> module, in the order in which the help shows them."""
