@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -39,7 +40,8 @@ class PipelineKernel:
     Returns at once: the model is loaded in the background, where all work happens too.
 
     Args:
-        model: name (see :attr:`models`) or path of a diffusers folder or ``.safetensors`` checkpoint; None: the embedded model.
+        model: name (see :attr:`models`) or path of a diffusers folder or ``.safetensors`` checkpoint; None:
+            the one that ``RA_MODEL`` names, else the embedded model.
         gallery: a :class:`Gallery`, its folder, None for the default one, or False to save nothing.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``auto``, ``fp32``, ``fp16``, ``bf16``.
@@ -64,7 +66,7 @@ class PipelineKernel:
         previews: bool = True,
         preload: bool = True,
     ) -> None:
-        info = resolve(model)
+        info = resolve(model if model is not None else os.environ.get("RA_MODEL") or None)
         self.gallery: Gallery | None = None
         if gallery is not False:
             self.gallery = gallery if isinstance(gallery, Gallery) else Gallery(None if gallery in (None, True) else gallery)  # type: ignore[arg-type]

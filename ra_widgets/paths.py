@@ -43,8 +43,9 @@ def home() -> Path:
 
 
 def gallery_dir() -> Path:
-    """The default gallery, ``home()/"gallery"``."""
-    return home() / "gallery"
+    """The default gallery: ``RA_GALLERY`` if it is set, else ``home()/"gallery"``."""
+    chosen = os.environ.get("RA_GALLERY", "").strip()
+    return Path(chosen).expanduser().resolve() if chosen else home() / "gallery"
 
 
 def models_dirs() -> list[Path]:
