@@ -16,14 +16,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import groupby
 
 ROUND = 1.1
 SQUARE = 1 / 1.1
 EXACT_OPERATIONS = 500_000
 
 # Alternatives in the order in which the dialect tries them. Runs of one bracket are one match for the sake of speed.
-_TOKEN = re.compile(r"\\[()\[\]\\]|\\|\(+|\[+|:\s*([+-]?[.\d]+)\s*\)|\)|]|[^\\()\[\]:]+|:")
+_TOKEN = re.compile(r"\\[()\[\]\\]|\\|\(+|\[+|:\s*[+-]?[.\d]+\s*\)|\)|]|[^\\()\[\]:]+|:")
 _BREAK = re.compile(r"\bBREAK\b")
 
 
@@ -48,13 +48,17 @@ class Piece:
 
 @dataclass(slots=True)
 class Scan:
-    """What one pass over the text finds: raw pieces, and what each bracket multiplies, in the order of closing."""
+    """What one pass over the text finds.
 
-    pieces: list[Piece] = field(default_factory=list)
+    The raw pieces as three lists, and ``operations``, ``(first piece, behind the last, factor)``: what each bracket
+    multiplies, in the order of closing.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
     operations: list[tuple[int, int, float]] = field(default_factory=list)
-    unclosed: list[tuple[int, str]] = field(default_factory=list)
-    stray: list[tuple[int, str]] = field(default_factory=list)
-    bad_numbers: list[tuple[int, int, str]] = field(default_factory=list)
 
 
 def parse_attention(text: str) -> list[list]:
@@ -68,92 +72,77 @@ def parse_attention(text: str) -> list[list]:
 
 def attention_pieces(text: str) -> list[Piece]:
     """The same as :func:`parse_attention`, with the place in ``text`` of each piece."""
-    return merge(weigh(scan(text)))
+    found = scan(text)
+    weigh(found)
+    return _merge(found)
 
 
 def scan(text: str) -> Scan:
     """Tokenise ``text``; weights are not applied yet (see :func:`weigh`)."""
     found = Scan()
-    pieces, operations = found.pieces, found.operations
+    texts, starts, ends, operations = found.texts, found.starts, found.ends, found.operations
     round_open: list[int] = []
     square_open: list[int] = []
-    round_at: list[int] = []
-    square_at: list[int] = []
-    for match in _TOKEN.finditer(text):
-        token = match.group()
+    end = 0
+    # The tokens cover the text without gaps, so that lengths add up to positions.
+    for token in _TOKEN.findall(text):
+        start, end = end, end + len(token)
         first = token[0]
         if first == "(":
-            count, start = len(token), match.start()
-            round_open += [len(pieces)] * count
-            round_at += range(start, start + count)
+            round_open += [len(texts)] * len(token)
         elif first == "[":
-            count, start = len(token), match.start()
-            square_open += [len(pieces)] * count
-            square_at += range(start, start + count)
+            square_open += [len(texts)] * len(token)
         elif first == ")" and round_open:
-            _close(operations, round_open, round_at, len(pieces), ROUND)
+            opened = round_open.pop()
+            if opened < len(texts):
+                operations.append((opened, len(texts), ROUND))
         elif first == "]" and square_open:
-            _close(operations, square_open, square_at, len(pieces), SQUARE)
-        elif first == "\\":
-            pieces.append(Piece(token[1:], 1.0, match.start(), match.end()))
-        elif first == ":" and len(token) > 1:
-            weight = _number(match.group(1))
+            opened = square_open.pop()
+            if opened < len(texts):
+                operations.append((opened, len(texts), SQUARE))
+        elif first == ":" and len(token) > 1 and round_open:
+            weight = _number(token[1:-1])
             if weight is None:
-                found.bad_numbers.append((match.start(1), match.end(1), match.group(1)))
-            if weight is not None and round_open:
-                _close(operations, round_open, round_at, len(pieces), weight)
-            elif weight is None and round_open:
-                pieces.append(Piece(token[:-1], 1.0, match.start(), match.end() - 1))
-                _close(operations, round_open, round_at, len(pieces), ROUND)
-            else:
-                found.stray.append((match.end() - 1, ")"))
-                pieces.append(Piece(token, 1.0, match.start(), match.end()))
+                texts.append(token[:-1])
+                starts.append(start)
+                ends.append(end - 1)
+                weight = ROUND
+            opened = round_open.pop()
+            if opened < len(texts):
+                operations.append((opened, len(texts), weight))
+        elif "BREAK" in token:
+            _append_with_breaks(found, token, start)
         else:
-            if first in ")]":
-                found.stray.append((match.start(), first))
-            _append_text(pieces, token, match.start())
-    operations += [(start, len(pieces), ROUND) for start in round_open if start < len(pieces)]
-    operations += [(start, len(pieces), SQUARE) for start in square_open if start < len(pieces)]
-    found.unclosed = [(at, "(") for at in round_at] + [(at, "[") for at in square_at]
+            texts.append(token[1:] if first == "\\" else token)
+            starts.append(start)
+            ends.append(end)
+    size = len(texts)
+    operations += [(opened, size, ROUND) for opened in round_open if opened < size]
+    operations += [(opened, size, SQUARE) for opened in square_open if opened < size]
+    found.weights += [1.0] * (size - len(found.weights))
     return found
 
 
-def weigh(found: Scan) -> list[Piece]:
-    """Apply the brackets of a :class:`Scan` to its pieces (in place)."""
-    pieces, operations = found.pieces, found.operations
-    if sum(end - start for start, end, _ in operations) <= EXACT_OPERATIONS:
-        for start, end, by in operations:
-            for index in range(start, end):
-                pieces[index].weight *= by
-    else:
-        _weigh_by_counting(pieces, operations)
-    return pieces
+def weigh(found: Scan) -> None:
+    """Apply the brackets of a :class:`Scan` to its weights."""
+    weights, operations = found.weights, found.operations
+    if sum(end - start for start, end, _ in operations) > EXACT_OPERATIONS:
+        _weigh_by_counting(weights, operations)
+        return
+    for start, end, by in operations:
+        for index in range(start, end):
+            weights[index] *= by
 
 
-def merge(pieces: list[Piece]) -> list[Piece]:
+def _merge(found: Scan) -> list[Piece]:
     """Join neighbours of equal weight; never returns an empty list."""
     merged: list[Piece] = []
-    texts: list[str] = []
-    for piece in pieces:
-        if merged and merged[-1].weight == piece.weight:
-            texts.append(piece.text)
-            merged[-1].end = piece.end
-        else:
-            if merged:
-                merged[-1].text = "".join(texts)
-            merged.append(piece)
-            texts = [piece.text]
-    if not merged:
-        return [Piece("", 1.0, 0, 0)]
-    merged[-1].text = "".join(texts)
-    return merged
-
-
-def _close(operations: list[tuple[int, int, float]], opened: list[int], at: list[int], end: int, by: float) -> None:
-    start = opened.pop()
-    at.pop()
-    if start < end:
-        operations.append((start, end, by))
+    first, size = 0, len(found.texts)
+    for weight, group in groupby(found.weights):
+        last = first + sum(1 for _ in group)
+        merged.append(Piece("".join(found.texts[first:last]), weight, found.starts[first], found.ends[last - 1]))
+        first = last
+    return merged if size else [Piece("", 1.0, 0, 0)]
 
 
 def _number(text: str) -> float | None:
@@ -163,34 +152,32 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _append_text(pieces: list[Piece], token: str, offset: int) -> None:
+def _append_with_breaks(found: Scan, token: str, offset: int) -> None:
     """Append a run of text, cut at the keyword BREAK, whose surrounding white space goes with it."""
-    if "BREAK" not in token:
-        pieces.append(Piece(token, 1.0, offset, offset + len(token)))
-        return
     begin = 0
+    found.weights += [1.0] * (len(found.texts) - len(found.weights))
     for match in _BREAK.finditer(token):
         part = token[begin : match.start()].rstrip()
-        part = part.lstrip() if begin else part
-        pieces.append(Piece(part, 1.0, offset + begin, offset + match.start()))
-        pieces.append(Piece("BREAK", -1, offset + match.start(), offset + match.end()))
+        found.texts += [part.lstrip() if begin else part, "BREAK"]
+        found.starts += [offset + begin, offset + match.start()]
+        found.ends += [offset + match.start(), offset + match.end()]
+        found.weights += [1.0, -1]
         begin = match.end()
-    part = token[begin:].lstrip() if begin else token
-    pieces.append(Piece(part, 1.0, offset + begin, offset + len(token)))
+    found.texts.append(token[begin:].lstrip() if begin else token)
+    found.starts.append(offset + begin)
+    found.ends.append(offset + len(token))
 
 
-def _weigh_by_counting(pieces: list[Piece], operations: list[tuple[int, int, float]]) -> None:
+def _weigh_by_counting(weights: list[float], operations: list[tuple[int, int, float]]) -> None:
     """Weights of absurdly bracketed texts: sums of logarithms by difference arrays, linear instead of quadratic."""
-    size = len(pieces) + 1
-    rounds, squares, zeros, negatives = [0] * size, [0] * size, [0] * size, [0] * size
+    size = len(weights) + 1
+    powers, zeros, negatives = [0] * size, [0] * size, [0] * size
     logs: list[float] = [0.0] * size
     for start, end, by in operations:
-        if by == ROUND:
-            rounds[start] += 1
-            rounds[end] -= 1
-        elif by == SQUARE:
-            squares[start] += 1
-            squares[end] -= 1
+        if by == ROUND or by == SQUARE:
+            power = 1 if by == ROUND else -1
+            powers[start] += power
+            powers[end] -= power
         elif by == 0:
             zeros[start] += 1
             zeros[end] -= 1
@@ -198,15 +185,18 @@ def _weigh_by_counting(pieces: list[Piece], operations: list[tuple[int, int, flo
             if by < 0:
                 negatives[start] += 1
                 negatives[end] -= 1
-            size_of = math.log(min(abs(by), 1e308))
-            logs[start] += size_of
-            logs[end] -= size_of
-    columns = zip(*(accumulate(column) for column in (rounds, squares, zeros, negatives)), accumulate(logs), strict=True)
+            log = math.log(min(abs(by), 1e308))
+            logs[start] += log
+            logs[end] -= log
     unit = math.log(ROUND)
-    for piece, (up, down, zero, negative, log) in zip(pieces, columns, strict=False):
-        exponent = (up - down) * unit + log
-        size_now = 0.0 if zero else math.inf if exponent > 709 else math.exp(exponent)
-        if exponent == 0 and not zero:
-            size_now = 1.0
-        if size_now != 1.0 or negative:
-            piece.weight *= -size_now if negative % 2 else size_now
+    power = zero = negative = 0
+    total = 0.0
+    for index in range(size - 1):
+        power += powers[index]
+        zero += zeros[index]
+        negative += negatives[index]
+        total += logs[index]
+        exponent = power * unit + total
+        factor = 0.0 if zero else math.inf if exponent > 709 else math.exp(exponent)
+        if factor != 1.0 or negative % 2:
+            weights[index] *= -factor if negative % 2 else factor

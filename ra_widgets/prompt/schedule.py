@@ -1,7 +1,8 @@
 """Prompt editing: which words a prompt holds at which step.
 
-The dialect of AUTOMATIC1111's webui: ``[from:to:when]``, ``[to:when]``, ``[from::when]`` and ``[a|b|c]``, nested at will.
-``when`` with a point is a share of the steps, without one it is a step; "before" is used while ``step <= when``.
+The dialect of AUTOMATIC1111's webui: ``[from:to:when]``, ``[to:when]``, ``[from::when]`` and ``[a|b|c]``, nested at
+will. ``when`` with a point is a share of the steps, without one it is a step; "before" is used while
+``step <= when``.
 
 The webui reads this with an ambiguous grammar and an Earley parser. Its outcome can be had in one linear pass, because
 brackets inside an edit must balance: each bracket then has at most one partner, and is an edit exactly when everything
@@ -15,81 +16,136 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ra_widgets.errors import InvalidRequest
 
 _TOKEN = re.compile(r"[\[\]():|]|[^\\\[\]():|]+|\\.|\\")
+_SYNTAX = frozenset("[]():|\\")
 _WHEN = re.compile(r"\s*([+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 
 
-@dataclass(slots=True)
 class Edit:
     """One scheduled or alternating bracket and where it stands in the text.
 
-    ``marks`` are the positions of ``[``, of its own ``:`` or ``|``, and of ``]``. ``number`` is the text of ``when``
-    (empty for an alternation), ``when`` the last step of the first text, counted in the pass asked for.
+    ``tokens`` are the numbers of the tokens ``[``, its own ``:`` or ``|``, and ``]`` (:meth:`Program.marks` has their
+    places). ``number`` is the text of ``when`` (empty for an alternation), ``when`` the last step of the first text,
+    counted in the pass asked for; ``targets`` where in the code its texts begin.
     """
 
-    kind: str
-    marks: list[int]
-    number: str = ""
-    when: int = 0
+    __slots__ = ("number", "targets", "tokens", "when")
 
+    def __init__(self, tokens: list[int], number: str, targets: list[int]) -> None:
+        self.tokens = tokens
+        self.number = number
+        self.targets = targets
+        self.when = 0
 
-@dataclass(slots=True)
-class _Text:
-    text: str
-    at: int
+    @property
+    def kind(self) -> str:
+        """"scheduled" or "alternate"."""
+        return "scheduled" if self.number else "alternate"
 
-
-@dataclass(slots=True)
-class _Switch:
-    edit: Edit
-    targets: list[int]
+    def branch(self, step: int) -> int:
+        """Where the code goes on at this step."""
+        if self.number:
+            return self.targets[step > self.when]
+        return self.targets[(step - 1) % len(self.targets)]
 
 
 @dataclass(slots=True)
 class Program:
-    """A compiled prompt: literal runs, switches (at ``[``) and jumps (at separators, to the end of their bracket)."""
+    """A compiled prompt: texts, edits (where ``[`` stood) and jumps (separators: to behind their bracket).
+
+    ``places`` says where in the source each entry of ``code`` stood, ``token_places`` the same of each token.
+    """
 
     source: str
-    code: list[_Text | _Switch | int] = field(default_factory=list)
+    code: list[str | Edit | int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    token_places: list[int] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     literal: str = ""
     """Why the whole prompt is plain text although it looks like editing: "", "pipe" or "backslash"."""
     literal_at: int = 0
 
-    def at(self, step: int) -> list[tuple[str, int]]:
-        """The text in use at ``step`` (from 1), as ``[(run, position in the source), ...]``."""
-        runs: list[tuple[str, int]] = []
+    def marks(self, edit: Edit) -> list[int]:
+        """Where ``[``, the separators and ``]`` of an edit stand in the source."""
+        return [self.token_places[token] for token in edit.tokens]
+
+    def text(self, step: int) -> str:
+        """The prompt in use at ``step`` (from 1)."""
+        out: list[str] = []
         code, index, size = self.code, 0, len(self.code)
         while index < size:
             entry = code[index]
-            if isinstance(entry, _Text):
-                runs.append((entry.text, entry.at))
+            if type(entry) is str:
+                out.append(entry)
                 index += 1
-            elif isinstance(entry, _Switch):
-                edit = entry.edit
-                if edit.kind == "scheduled":
-                    index = entry.targets[0 if step <= edit.when else 1]
-                else:
-                    index = entry.targets[(step - 1) % len(entry.targets)]
-            else:
+            elif type(entry) is int:
                 index = entry
-        return runs
+            else:
+                index = entry.branch(step)  # type: ignore[union-attr]
+        return "".join(out)
+
+    def runs(self, step: int) -> list[tuple[str, int]]:
+        """The same in pieces, with their places: ``[(text, position in the source), ...]``."""
+        out: list[tuple[str, int]] = []
+        index = 0
+        while index < len(self.code):
+            entry = self.code[index]
+            if isinstance(entry, str):
+                out.append((entry, self.places[index]))
+                index += 1
+            else:
+                index = entry if isinstance(entry, int) else entry.branch(step)
+        return out
+
+    def link(self) -> None:
+        """Join neighbouring texts, which pays when the program is to run often."""
+        raw, raw_places = self.code, self.places
+        code: list[str | Edit | int] = []
+        places: list[int] = []
+        moved: list[int] = []
+        run: list[str] = []
+        for entry, place in zip(raw, raw_places, strict=False):
+            # Targets follow an edit, a jump or a closing bracket, so they never point into the middle of a run.
+            if type(entry) is str and entry:
+                if not run:
+                    places.append(place)
+                moved.append(len(code))
+                run.append(entry)
+                continue
+            if run:
+                code.append("".join(run))
+                run = []
+            moved.append(len(code))
+            if entry != "":
+                code.append(entry)
+                places.append(place)
+        if run:
+            code.append("".join(run))
+        moved.append(len(code))
+        for index, item in enumerate(code):
+            if type(item) is int:
+                code[index] = moved[item]
+        for edit in self.edits:
+            edit.targets = [moved[target] for target in edit.targets]
+        self.code, self.places = code, places
 
     def ends(self, steps: int) -> list[int]:
         """The steps at which the text may change, ``steps`` last."""
         found = {steps}
-        alternates = False
-        for edit in self.edits:
-            if edit.kind == "scheduled":
-                found.add(edit.when)
-            else:
-                alternates = True
-        if alternates:
+        found.update(edit.when for edit in self.edits)
+        if any(not edit.number for edit in self.edits):
             found.update(range(1, steps + 1))
         return sorted(end for end in found if end >= 1)
+
+    def states(self, ends: list[int]) -> list[tuple[int, ...]]:
+        """For each of ``ends``, what decides the text there: equal states have equal texts."""
+        whens = sorted({edit.when for edit in self.edits if edit.number})
+        cycles = sorted({len(edit.targets) for edit in self.edits if not edit.number})
+        return [(bisect_left(whens, end), *((end - 1) % cycle for cycle in cycles)) for end in ends]
 
 
 def prompt_schedule(
@@ -109,20 +165,16 @@ def prompt_schedule(
     """
     program = compile_schedule(text)
     steps = resolve(program, steps, hires_steps, use_old_scheduling)
-    return [[end, "".join(run for run, _ in runs)] for end, runs in timeline(program, steps)]
-
-
-def timeline(program: Program, steps: int) -> list[tuple[int, list[tuple[str, int]]]]:
-    """``[(end_step, runs), ...]`` of a resolved program; equal states share one list of runs."""
-    whens = sorted({edit.when for edit in program.edits if edit.kind == "scheduled"})
-    cycles = sorted({len(edit.marks) - 1 for edit in program.edits if edit.kind == "alternate"})
-    known: dict[tuple[int, ...], list[tuple[str, int]]] = {}
-    result = []
-    for end in program.ends(steps):
-        state = (bisect_left(whens, end), *((end - 1) % cycle for cycle in cycles))
+    ends = program.ends(steps)
+    states = program.states(ends)
+    if len(set(states)) > 4:
+        program.link()
+    known: dict[tuple[int, ...], str] = {}
+    result: list[list] = []
+    for end, state in zip(ends, states, strict=True):
         if state not in known:
-            known[state] = program.at(end)
-        result.append((end, known[state]))
+            known[state] = program.text(end)
+        result.append([end, known[state]])
     return result
 
 
@@ -134,9 +186,12 @@ def resolve(program: Program, steps: int, hires_steps: int | None = None, old: b
     steps_before, share_before = 0, 0.0
     if hires_steps is not None and not old:
         steps_before, share_before, steps = steps, 1.0, hires_steps
+    known: dict[str, int] = {}
     for edit in program.edits:
-        if edit.kind == "scheduled":
-            edit.when = _when(edit.number, steps, steps_before, share_before, old)
+        if edit.number:
+            if edit.number not in known:
+                known[edit.number] = _when(edit.number, steps, steps_before, share_before, old)
+            edit.when = known[edit.number]
     return steps
 
 
@@ -153,140 +208,92 @@ def _when(number: str, steps: int, steps_before: int, share_before: float, old: 
     return max(int(value), -1) if value > -1 else -1
 
 
-class _Frame:
-    """An open bracket: index in the code, its separators, and whether all inside is well formed so far."""
-
-    __slots__ = ("bad", "colons", "index", "pipes", "square")
-
-    def __init__(self, index: int, square: bool) -> None:
-        self.index = index
-        self.square = square
-        self.colons: list[int] = []
-        self.pipes: list[int] = []
-        self.bad = False
-
-
 def compile_schedule(text: str) -> Program:
     """Find the edits of ``text``; :func:`resolve` must fill in the steps before the program is run."""
     program = Program(text)
     if "[" not in text or (":" not in text and "|" not in text):
         return _as_text(program)
-    code: list[_Text | _Switch | int | None] = []
-    stack: list[_Frame] = []
-    for match in _TOKEN.finditer(text):
-        token, at = match.group(), match.start()
-        index = len(code)
-        code.append(_Text(token, at))
-        if token in "[(":
-            stack.append(_Frame(index, token == "["))
-        elif token in "])":
-            if not stack or stack[-1].square != (token == "]"):
+    tokens = _TOKEN.findall(text)
+    places = [0, *accumulate(map(len, tokens))]
+    # Closing brackets of edits become "" (no text of their own); openings and separators are replaced in place.
+    code: list[str | Edit | int] = list(tokens)
+    edits: list[Edit] = []
+    opened: list[int] = []  # open brackets: where,
+    bases: list[int] = []  # how many separators stood open before each,
+    bad: list[bool] = []  # and whether something inside cannot be part of an edit
+    separators: list[int] = []
+    for index, token in enumerate(tokens):
+        if token not in _SYNTAX:
+            continue
+        if token == "[" or token == "(":
+            opened.append(index)
+            bases.append(len(separators))
+            bad.append(False)
+        elif token == "]" or token == ")":
+            if not opened or (tokens[opened[-1]] == "[") != (token == "]"):
                 # Everything open now holds an unbalanced bracket, so none of it can be an edit.
-                if any(frame.pipes for frame in stack):
-                    return _as_text(program, "pipe", _first_pipe(text, stack, code))
-                stack.clear()
+                pipe = next((at for at in separators if tokens[at] == "|"), None)
+                if pipe is not None:
+                    return _as_text(program, "pipe", places[pipe])
+                opened, bases, bad, separators = [], [], [], []
                 continue
-            frame = stack.pop()
-            ok = not frame.bad and _close(program, code, frame, index)
-            if frame.pipes and not ok:
-                return _as_text(program, "pipe", _first_pipe(text, [frame], code))
-            if not ok and stack:
-                stack[-1].bad = True
-        elif token == ":" and stack:
-            stack[-1].colons.append(index)
+            start, base, ok = opened.pop(), bases.pop(), not bad.pop()
+            if base < len(separators):
+                own = separators[base:]
+                del separators[base:]
+                edit = _edit(tokens, start, own, index) if ok else None
+                if edit is not None:
+                    edits.append(edit)
+                    code[start] = edit
+                    code[index] = ""
+                    for at in own:
+                        code[at] = index + 1
+                elif "|" in (tokens[at] for at in own):
+                    return _as_text(program, "pipe", places[next(at for at in own if tokens[at] == "|")])
+                else:
+                    ok = ok and token == ")" and len(own) == 1
+            if not ok and bad:
+                bad[-1] = True
+        elif token == ":":
+            if opened:
+                separators.append(index)
         elif token == "|":
-            if not stack:
-                return _as_text(program, "pipe", at)
-            stack[-1].pipes.append(index)
+            if not opened:
+                return _as_text(program, "pipe", places[index])
+            separators.append(index)
         elif token == "\\":
-            return _as_text(program, "backslash", at)
-    if any(frame.pipes for frame in stack):
-        return _as_text(program, "pipe", _first_pipe(text, stack, code))
-    return _link(program, code)
-
-
-def _first_pipe(text: str, frames: list[_Frame], code: list[_Text | _Switch | int | None]) -> int:
-    index = min(index for frame in frames for index in frame.pipes)
-    entry = code[index]
-    return entry.at if isinstance(entry, _Text) else text.index("|")
+            return _as_text(program, "backslash", places[index])
+    pipe = next((at for at in separators if tokens[at] == "|"), None)
+    if pipe is not None:
+        return _as_text(program, "pipe", places[pipe])
+    if not edits:
+        return _as_text(program)
+    program.code, program.places, program.token_places = code, places, places
+    program.edits = sorted(edits, key=lambda edit: edit.tokens[0])
+    return program
 
 
 def _as_text(program: Program, why: str = "", at: int = 0) -> Program:
-    program.code = [_Text(program.source, 0)] if program.source else []
+    program.code = [program.source] if program.source else []
+    program.places = [0] * len(program.code)
     program.edits = []
     program.literal, program.literal_at = why, at
     return program
 
 
-def _close(program: Program, code: list[_Text | _Switch | int | None], frame: _Frame, close: int) -> bool:
-    """Decide what a balanced bracket with a well-formed inside is; False when no form fits (then it is text)."""
-    colons, pipes = frame.colons, frame.pipes
-    if not frame.square:
-        return not pipes and len(colons) < 2
-    if not colons and not pipes:
-        return True
-    if colons and pipes:
-        return False
-    number = ""
-    if colons:
-        last = code[close - 1]
-        if len(colons) > 2 or colons[-1] != close - 2 or not isinstance(last, _Text):
-            return False
-        match = _WHEN.fullmatch(last.text)
-        if not match:
-            return False
-        number = match.group(1)
-        kind, separators = "scheduled", colons
-        # [to:when] has no "before": jump straight behind the bracket.
-        targets = [close + 1, frame.index + 1] if len(colons) == 1 else [frame.index + 1, colons[0] + 1]
-    else:
-        kind, separators = "alternate", pipes
-        targets = [frame.index + 1, *(pipe + 1 for pipe in pipes)]
-    marks = [entry.at for entry in (code[i] for i in (frame.index, *separators, close)) if isinstance(entry, _Text)]
-    edit = Edit(kind, marks, number)
-    program.edits.append(edit)
-    code[frame.index] = _Switch(edit, targets)
-    for index in separators:
-        code[index] = close + 1
-    code[close] = None
-    return True
-
-
-def _link(program: Program, raw: list[_Text | _Switch | int | None]) -> Program:
-    """Join literal runs and drop closing brackets, moving the jump targets along."""
-    code: list[_Text | _Switch | int] = []
-    moved: list[int] = []
-    run: list[str] = []
-    for entry in raw:
-        if isinstance(entry, _Text):
-            if run:
-                # Jump targets follow a switch, a jump or a closing bracket, never the middle of a run.
-                moved.append(len(code) - 1)
-                run.append(entry.text)
-            else:
-                moved.append(len(code))
-                code.append(entry)
-                run = [entry.text]
-            continue
-        if run:
-            _finish(code[-1], run)
-            run = []
-        moved.append(len(code))
-        if entry is not None:
-            code.append(entry)
-    if run:
-        _finish(code[-1], run)
-    moved.append(len(code))
-    for index, item in enumerate(code):
-        if isinstance(item, _Switch):
-            item.targets = [moved[target] for target in item.targets]
-        elif isinstance(item, int):
-            code[index] = moved[item]
-    program.code = code
-    program.edits.sort(key=lambda edit: edit.marks[0])
-    return program
-
-
-def _finish(entry: _Text | _Switch | int, run: list[str]) -> None:
-    assert isinstance(entry, _Text)
-    entry.text = "".join(run)
+def _edit(tokens: list[str], start: int, own: list[int], close: int) -> Edit | None:
+    """The edit that a balanced bracket with a well-formed inside and separators ``own`` is, if it is one."""
+    if tokens[start] != "[":
+        return None
+    if tokens[own[0]] == "|":
+        if any(tokens[at] != "|" for at in own):
+            return None
+        return Edit([start, *own, close], "", [start + 1, *(at + 1 for at in own)])
+    if len(own) > 2 or own[-1] != close - 2 or tokens[own[-1]] != ":":
+        return None
+    match = _WHEN.fullmatch(tokens[close - 1])
+    if not match:
+        return None
+    # [to:when] has no "before": it jumps straight behind the bracket.
+    targets = [close + 1, start + 1] if len(own) == 1 else [start + 1, own[0] + 1]
+    return Edit([start, *own, close], match.group(1), targets)
