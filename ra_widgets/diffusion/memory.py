@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,6 +70,19 @@ def choose_dtype(wanted: str, device: torch.device, size_bytes: int) -> torch.dt
     if device.type in ("cuda", "mps"):
         return torch.float16
     return torch.bfloat16 if size_bytes >= LARGE and cpu_has_bf16() else torch.float32
+
+
+def choose_threads(device: torch.device, size_bytes: int, pixels: int) -> int:
+    """How many CPU threads a job should use.
+
+    Small work gains little from threads, and waits at every step for whichever thread the machine has taken away: beside one
+    other busy program, a picture of the embedded model took 0.7 s with one thread and 27 s with two on two cores. So
+    small pictures of small models use half of the cores, everything else all of them.
+    """
+    cores = max(1, (os.cpu_count() or 1))
+    if device.type != "cpu" or size_bytes >= LARGE or pixels > 256 * 256:
+        return cores
+    return max(1, min(cores // 2, 4))
 
 
 def dtype_name(dtype: torch.dtype) -> str:

@@ -199,8 +199,11 @@ class LocalEngine:
     def _work(self, model: LoadedModel, request: Any, job: Job, records: list[Record]) -> None:
         import torch
 
-        from ra_widgets.diffusion import tasks
+        from ra_widgets.diffusion import memory, tasks
         from ra_widgets.diffusion.tasks.work import Work
+
+        pixels = (request.width or 0) * (request.height or 0) * request.batch_size
+        torch.set_num_threads(memory.choose_threads(model.device, model.info.size_bytes, pixels))
 
         def finish(image: Any, index: int, seconds: float, facts: dict[str, Any]) -> Record:
             facts = {
