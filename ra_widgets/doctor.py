@@ -1,7 +1,7 @@
 """Look at this machine: what the workbench needs, what is there, and how to mend what is not.
 
-Each check is a small function that yields :class:`Finding`; :func:`examine` runs them all. A check that itself breaks is a
-finding too, never an exception. PyTorch is asked in a process of its own: a broken installation may crash, not only raise.
+Each check is a small function that yields :class:`Finding`; :func:`examine` runs them all. A check that itself breaks
+is a finding too, never an exception. PyTorch is asked in a process of its own: a broken one may crash, not only raise.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ def python() -> Iterator[Finding]:
     """The interpreter."""
     number = platform.python_version()
     found = f"{number} · {platform.system()} {platform.machine()} · {sys.executable}"
-    if sys.version_info < (3, 11):
-        yield Finding("python", "fail", found, t("doctor.python.old"), {"version": number})
-    elif sys.prefix == sys.base_prefix and not os.environ.get("CONDA_PREFIX"):
+    if sys.prefix == sys.base_prefix and not os.environ.get("CONDA_PREFIX"):
         yield Finding("python", "warn", found, t("doctor.python.no_venv"), {"version": number})
     else:
         yield Finding("python", "ok", found, data={"version": number})
@@ -134,7 +132,12 @@ def torch() -> Iterator[Finding]:
         return
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", _PROBE], capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=180
+            [sys.executable, "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=180,
         )
     except subprocess.TimeoutExpired:
         yield Finding("torch", "fail", found, t("doctor.torch.slow"))
@@ -142,7 +145,12 @@ def torch() -> Iterator[Finding]:
     line = next((line[5:] for line in answer.stdout.splitlines() if line.startswith("FACTS")), "")
     if not line:
         last = (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
-        yield Finding("torch", "fail", t("doctor.torch.broken", version=found, detail=last[:200]), _pip("--force-reinstall", f"torch=={found}"))
+        yield Finding(
+            "torch",
+            "fail",
+            t("doctor.torch.broken", version=found, detail=last[:200]),
+            _pip("--force-reinstall", f"torch=={found}"),
+        )
         return
     facts = json.loads(line)
     good = _number(facts["version"]) >= (2, 6)
@@ -155,7 +163,9 @@ def _device(facts: dict[str, Any]) -> Finding:
     if facts["device"] == "cpu":
         remedy = t("doctor.device.gpu_unused") if shutil.which("nvidia-smi") else ""
         text = t("doctor.device.cpu", threads=facts["threads"], cores=os.cpu_count() or 1)
-        return Finding("device", "warn" if remedy else "ok", text, remedy, {"device": "cpu", "threads": facts["threads"]})
+        return Finding(
+            "device", "warn" if remedy else "ok", text, remedy, {"device": "cpu", "threads": facts["threads"]}
+        )
     memory = facts.get("memory")
     text = facts["name"] + (f" · {memory / GIB:.1f} GB" if memory else "")
     return Finding("device", "ok", text, data={"device": facts["device"], "memory": memory})
@@ -184,7 +194,7 @@ REQUIRED = {
     "voila": "0.5.6",
     "ipykernel": "7.0",
 }
-"""Least versions. jupyter-server and voila: older ones have published security holes (CVE-2026-35397, CVE-2024-30265)."""
+"""Least versions. Older jupyter-server and voila have published security holes (CVE-2026-35397, CVE-2024-30265)."""
 
 
 def packages() -> Iterator[Finding]:
@@ -198,7 +208,9 @@ def packages() -> Iterator[Finding]:
         text = "; ".join(f"{name} {have} (>= {least})" for name, have, least in wrong)
         yield Finding("packages", "fail", text, _pip(*(f'"{name}>={least}"' for name, _, least in wrong)))
     else:
-        shown = " · ".join(f"{name} {_installed(name)}" for name in ("diffusers", "transformers", "jupyterlab", "voila"))
+        shown = " · ".join(
+            f"{name} {_installed(name)}" for name in ("diffusers", "transformers", "jupyterlab", "voila")
+        )
         yield Finding("packages", "ok", shown, data={name: _installed(name) for name in REQUIRED})
 
 
@@ -315,7 +327,9 @@ def fonts() -> Iterator[Finding]:
 def _system_font() -> str:
     if sys.platform == "win32":
         folder = Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts"
-        return next((name for name in ("msyh.ttc", "simsun.ttc", "simhei.ttf", "Deng.ttf") if (folder / name).is_file()), "")
+        return next(
+            (name for name in ("msyh.ttc", "simsun.ttc", "simhei.ttf", "Deng.ttf") if (folder / name).is_file()), ""
+        )
     if sys.platform == "darwin":
         folders = [Path("/System/Library/Fonts"), Path("/Library/Fonts")]
         names = ("PingFang.ttc", "STHeiti Light.ttc", "Hiragino Sans GB.ttc", "Songti.ttc")

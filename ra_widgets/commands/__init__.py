@@ -1,7 +1,7 @@
 """The commands of ``ra``, one module each, imported only when they are called.
 
-A command module has ``arguments(parser)``, which adds its options, and ``run(args) -> int``, the exit code. Its texts are
-``cli.<command>.summary`` (one line), ``cli.<command>.about`` (a paragraph) and ``cli.<command>.examples``.
+A command module has ``arguments(parser)``, which adds its options, and ``run(args) -> int``, the exit code. Its texts
+are ``cli.<command>.summary`` (one line), ``cli.<command>.about`` (a paragraph) and ``cli.<command>.examples``.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def encode(record: Record, suffix: str) -> bytes:
 def export(record: Record, path: Path, *, force: bool = False) -> Path:
     """Write the picture to ``path`` and return where it really is.
 
-    The file appears complete or not at all. If somebody put a file there meanwhile and ``force`` is not set, a free name
-    next to it is used.
+    The file appears complete or not at all. If somebody put a file there meanwhile and ``force`` is not set, a free
+    name next to it is used.
 
     Raises:
         GalleryError: the file cannot be written (disk full, no permission). The picture is still in the gallery.

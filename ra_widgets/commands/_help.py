@@ -52,7 +52,9 @@ def show_overview(console: Console, version: str) -> None:
     _title(console, t("cli.commands"))
     console.print(_grid([(name, t(f"cli.{name}.summary")) for name in COMMANDS]))
     _title(console, t("cli.options_title"))
-    console.print(_grid([("--lang zh|en", t("cli.lang")), ("-h, --help", t("cli.help")), ("--version", t("cli.version"))]))
+    console.print(
+        _grid([("--lang zh|en", t("cli.lang")), ("-h, --help", t("cli.help")), ("--version", t("cli.version"))])
+    )
     _title(console, t("cli.examples"))
     _examples(console, t("cli.overview_examples"))
     console.print()

@@ -16,7 +16,7 @@ from ra_widgets.errors import RAError
 from ra_widgets.voila import SHARE
 
 TOKEN_VARIABLE = "RA_TOKEN"
-"""A secret of one's own is given in the environment: what stands on a command line, every user of the machine can read."""
+"""A secret of one's own comes from the environment: every user of a machine can read its command lines."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -52,7 +52,8 @@ def isolate() -> Path:
     from ipykernel.kernelspec import get_kernel_dict
 
     root = paths.home() / "jupyter"
-    spec = {**get_kernel_dict(python_arguments=["-Xfrozen_modules=off"]), "display_name": "Python 3 (RA)"}
+    # at its usual level each kernel warns on the user's terminal that it talks over (loopback) TCP
+    spec = {**get_kernel_dict(extra_arguments=["--log-level=40"]), "display_name": "Python 3 (RA)"}
     write(root / "data" / "kernels" / "python3" / "kernel.json", json.dumps(spec, indent=1))
     (root / "runtime").mkdir(parents=True, exist_ok=True)
     (root / "config").mkdir(parents=True, exist_ok=True)
@@ -60,6 +61,7 @@ def isolate() -> Path:
         (root / "runtime").chmod(0o700)
     before = [part for part in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if part]
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(root / "data"), str(SHARE), *before])
+    os.environ["JUPYTER_DATA_DIR"] = str(root / "data")
     os.environ["JUPYTER_CONFIG_DIR"] = str(root / "config")
     os.environ["JUPYTER_RUNTIME_DIR"] = str(root / "runtime")
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
@@ -84,7 +86,9 @@ def open_browser(url: str) -> None:
 
     page = paths.home() / "jupyter" / "runtime" / "open.html"
     meta = f'<meta http-equiv="refresh" content="0;url={escape(url)}">'
-    write(page, f'<!doctype html><meta charset="utf-8"><title>RA</title>{meta}<a href="{escape(url)}">RA</a>', mode=0o600)
+    write(
+        page, f'<!doctype html><meta charset="utf-8"><title>RA</title>{meta}<a href="{escape(url)}">RA</a>', mode=0o600
+    )
     threading.Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
 
 

@@ -46,5 +46,7 @@ def run(args: argparse.Namespace) -> int:
     failed = sum(f.state == "fail" for f in findings)
     warned = sum(f.state == "warn" for f in findings)
     key = "doctor.verdict.fail" if failed else "doctor.verdict.warn" if warned else "doctor.verdict.ok"
-    console.print(t(key, failed=failed, warned=warned), style=MARKS["fail" if failed else "warn" if warned else "ok"][1])
+    console.print(
+        t(key, failed=failed, warned=warned), style=MARKS["fail" if failed else "warn" if warned else "ok"][1]
+    )
     return shell.EXIT_FAILED if failed else shell.EXIT_OK

@@ -71,7 +71,7 @@ def request_from(args: argparse.Namespace) -> TextToImage:
 
 
 def targets(output: str | None, images: int, *, force: bool) -> list[Path]:
-    """Where the pictures will go: ``out.png``, or ``out-1.png``, ``out-2.png`` ...; empty when only the gallery is wanted.
+    """Where the pictures will go: ``out.png``, or ``out-1.png``, ``out-2.png`` ...; nowhere when ``output`` is None.
 
     Raises:
         UsageError: a suffix that is no picture format.
@@ -116,7 +116,9 @@ def run(args: argparse.Namespace) -> int:
             kept = _stop(job)
             console.print(t("cli.generate.cancelled", count=kept), style="yellow")
             return shell.EXIT_INTERRUPTED
-        saved = [export(record, path, force=args.force) for record, path in zip(result.records, paths, strict=bool(paths))]
+        saved = [
+            export(record, path, force=args.force) for record, path in zip(result.records, paths, strict=bool(paths))
+        ]
         model = result.records[0].model if result.records else ""
     places = saved or [record.path for record in result.records]
     if args.json:
@@ -132,7 +134,9 @@ def run(args: argparse.Namespace) -> int:
     for record, place in zip(result.records, places, strict=True):
         plain.print(t("cli.generate.saved", path=str(place), seed=record.seed), markup=False)
     if not args.quiet:
-        console.print(t("cli.generate.summary_line", count=len(places), seconds=f"{result.seconds:.2f}", model=model), style="dim")
+        console.print(
+            t("cli.generate.summary_line", count=len(places), seconds=f"{result.seconds:.2f}", model=model), style="dim"
+        )
     return shell.EXIT_OK
 
 

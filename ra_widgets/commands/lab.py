@@ -72,8 +72,8 @@ def copy_course(source: Path, target: Path) -> int:
 def settings(root: Path, language: str, token: str) -> None:
     """Write Lab's settings into our own folders: language, no news, no update check, no extension shop.
 
-    The server's settings are ours and written anew each time. The interface settings are the user's once they exist; only
-    the language follows ``--lang``.
+    The server's settings are ours and written anew each time. The interface settings are the user's once they exist;
+    only the language follows ``--lang``.
     """
     server = {
         "IdentityProvider": {"token": token},

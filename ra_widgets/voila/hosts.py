@@ -43,8 +43,8 @@ class HostRule:
         bind: the address the server listens on.
         extra: further names to answer to.
 
-    A loopback bind answers to ``localhost`` and loopback addresses. Another bind also answers to IP addresses (nobody can
-    rebind a number) and to this machine's own name.
+    A loopback bind answers to ``localhost`` and loopback addresses. Another bind also answers to IP addresses (nobody
+    can rebind a number) and to this machine's own name.
     """
 
     def __init__(self, bind: str, extra: Iterable[str] = ()) -> None:
