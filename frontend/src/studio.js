@@ -1,0 +1,102 @@
+/** The root of the studio: places the widgets, carries language and skin for all of them, catches Ctrl+Enter. */
+import { frame, h, icon } from "./lib/dom.js";
+
+const PREFIX = "IPY_MODEL_";
+
+function render(host) {
+  const ctx = frame(host, "studio");
+  const manager = host.model.widget_manager;
+  const views = new Set();
+  let over = false;
+
+  const slot = (name) => h("div", { class: `ra-slot ra-slot-${name}` });
+  const place = async (target, ref) => {
+    if (typeof ref !== "string" || !ref.startsWith(PREFIX)) return;
+    const child = await manager.get_model(ref.slice(PREFIX.length));
+    const view = await manager.create_view(child, {});
+    if (over) {
+      view.remove();
+      return;
+    }
+    views.add(view);
+    target.append(view.el);
+    // a view learns here that it is in the page; ipywidgets' own boxes and sliders measure themselves then
+    view.trigger("displayed");
+  };
+
+  const slots = {};
+  for (const name of ["header", "prompt", "sampler", "size", "seed", "batch", "advanced", "generate", "stage", "info", "gallery"]) slots[name] = slot(name);
+  const errors = h("div", { class: "ra-errors" });
+  ctx.errorPlace = errors;
+  const panels = h("div", { class: "ra-slot ra-slot-panels", hidden: true });
+  const more = h(
+    "details",
+    { class: "ra-block ra-block-more" },
+    h("summary", {}, icon("right"), h("span", {}, ctx.text("more"))),
+    h("div", { class: "ra-more-body" }, slots.batch, slots.advanced),
+  );
+  const controls = h(
+    "section",
+    { class: "ra-column ra-controls" },
+    h("div", { class: "ra-block ra-block-prompt" }, slots.prompt),
+    panels,
+    h("div", { class: "ra-block ra-block-settings" }, slots.sampler, h("div", { class: "ra-row ra-size-seed" }, slots.size, slots.seed)),
+    more,
+    h("div", { class: "ra-block ra-block-actions" }, slots.generate),
+  );
+  const center = h("section", { class: "ra-column ra-center" }, slots.stage, h("div", { class: "ra-card ra-pad ra-info-card" }, slots.info));
+  const side = h("aside", { class: "ra-column ra-side" }, h("div", { class: "ra-card ra-pad ra-gallery-card" }, slots.gallery));
+  const layout = h("div", { class: "ra-layout" }, controls, center, side);
+  const pages = h("div", { class: "ra-pages" });
+  ctx.root.append(slots.header, errors, layout, pages);
+
+  // tabs may bring panels for the left column, or a page of their own in place of the three columns
+  const placed = new Map();
+  const showTab = async () => {
+    const tab = ctx.get("tab");
+    const page = ctx.get("pages")?.[tab];
+    const extra = ctx.get("panels")?.[tab] ?? [];
+    for (const [key, node] of placed) node.hidden = !key.startsWith(`${tab}/`);
+    layout.hidden = Boolean(page);
+    panels.hidden = extra.length === 0;
+    ctx.root.dataset.tab = tab;
+    const wanted = [...extra.map((ref, i) => [`${tab}/${i}`, ref, panels]), ...(page ? [[`${tab}/page`, page, pages]] : [])];
+    for (const [key, ref, parent] of wanted) {
+      if (placed.has(key)) continue;
+      const node = h("div", { class: "ra-block ra-tab-part" });
+      placed.set(key, node);
+      parent.append(node);
+      await place(node, ref);
+    }
+  };
+
+  ctx.root.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
+      event.preventDefault();
+      event.stopPropagation();
+      ctx.send({ type: "generate" });
+    }
+  });
+  // in one column the stage may be far below the button: show what happens
+  ctx.on("msg:custom", (message) => {
+    if (message?.type !== "started") return;
+    const box = slots.stage.getBoundingClientRect();
+    if (box.top > window.innerHeight * 0.85 || box.bottom < 0) slots.stage.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  });
+
+  const done = ctx.finish();
+  delete ctx.root.dataset.ready;
+  const children = ctx.get("slots") ?? {};
+  const all = Object.keys(slots).map((name) => (children[name] ? place(slots[name], children[name]) : null));
+  ctx.watch("tab tabs panels pages", showTab);
+  Promise.all(all).then(() => {
+    ctx.root.dataset.ready = "1";
+  });
+  return () => {
+    over = true;
+    for (const view of views) view.remove();
+    done();
+  };
+}
+
+export default { render };

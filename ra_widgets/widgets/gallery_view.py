@@ -1,0 +1,123 @@
+"""The gallery: thumbnails newest first, search, endless scrolling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import traitlets as tr
+
+from ra_widgets.errors import GalleryError
+from ra_widgets.results import Record
+from ra_widgets.widgets._base import RAWidget, shared, text_of
+
+if TYPE_CHECKING:
+    from ra_widgets.gallery import Gallery
+
+PAGE = 24
+"""Pictures that are sent at once."""
+THUMBNAIL = 256
+
+
+class GalleryView(RAWidget):
+    """The pictures of a gallery.
+
+    Pages of thumbnails travel as messages, not as state: a long gallery is never sent twice.
+
+    Args:
+        gallery: a :class:`ra_widgets.gallery.Gallery`; None shows an empty one.
+
+    Attributes:
+        selected: id of the picture that was clicked, "" for none.
+
+    Example:
+        >>> view = GalleryView(kernel.gallery)
+        >>> view.on_open(lambda record: print(record.infotext))
+        >>> view
+    """
+
+    BUNDLE = "gallery"
+    TEXTS = ("gallery.search", "gallery.count", "gallery.found", "gallery.empty", "gallery.nothing", "seed")
+    INPUTS = ("selected",)
+    MESSAGES = ("page", "open", "reuse")
+
+    selected = shared(tr.Unicode(""))
+
+    def __init__(self, gallery: Gallery | None = None, **kwargs: Any) -> None:
+        self.gallery = gallery
+        super().__init__(**kwargs)
+
+    @tr.validate("selected")
+    def _valid_selected(self, proposal: Any) -> str:
+        return proposal["value"][:64]
+
+    @property
+    def record(self) -> Record | None:
+        """The picture that was clicked."""
+        return self._record(self.selected) if self.selected else None
+
+    def on_open(self, callback: Callable[[Record], Any], remove: bool = False) -> None:
+        """Call ``callback(record)`` when a picture is clicked."""
+        self._register("open", callback, remove)
+
+    def on_reuse(self, callback: Callable[[Record], Any], remove: bool = False) -> None:
+        """Call ``callback(record)`` when a picture is double-clicked: its settings are to be used again."""
+        self._register("reuse", callback, remove)
+
+    def added(self, records: Sequence[Record]) -> None:
+        """Show new pictures (oldest first) at the top."""
+        items, buffers = self._items(records)
+        self.send({"type": "added", "items": items, "count": self._count("")}, buffers=buffers)
+
+    def refresh(self) -> None:
+        """Read the gallery anew."""
+        self.send({"type": "reset"})
+
+    def _record(self, record_id: str) -> Record:
+        if self.gallery is None:
+            raise GalleryError("studio.error.gone")
+        return self.gallery.get(record_id)
+
+    def _count(self, query: str) -> int:
+        if self.gallery is None:
+            return 0
+        return self.gallery.count(query) if query else self.gallery.count()
+
+    def _items(self, records: Sequence[Record]) -> tuple[list[dict[str, Any]], list[bytes]]:
+        items, buffers = [], []
+        for record in records:
+            try:
+                data = self.gallery.thumbnail(record.id, size=THUMBNAIL) if self.gallery is not None else b""
+            except (GalleryError, OSError):
+                continue  # its file went away under us; the rest is still good
+            items.append({"id": record.id, "prompt": record.prompt[:300], "seed": record.seed, "type": "image/webp"})
+            buffers.append(data)
+        return items, buffers
+
+    def _on_page(self, content: Any) -> None:
+        query, before = text_of(content, "query").strip(), text_of(content, "before", 64) or None
+        records: list[Record] = []
+        if self.gallery is not None:
+            if query:
+                records = self.gallery.search(query, limit=PAGE, before=before)
+            else:
+                records = self.gallery.list(limit=PAGE, before=before)
+        items, buffers = self._items(records)
+        number = content.get("number")
+        self.send(
+            {
+                "type": "page",
+                "view": text_of(content, "view", 64),
+                "number": number if isinstance(number, int) else 0,
+                "items": items,
+                "more": len(records) == PAGE,
+                "count": self._count(query),
+            },
+            buffers=buffers,
+        )
+
+    def _on_open(self, content: Any) -> None:
+        self._fire("open", self._record(text_of(content, "id", 64)))
+
+    def _on_reuse(self, content: Any) -> None:
+        self._fire("reuse", self._record(text_of(content, "id", 64)))

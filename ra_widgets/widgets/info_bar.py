@@ -1,0 +1,98 @@
+"""The info bar: the parameters of a picture, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import traitlets as tr
+
+from ra_widgets.errors import GalleryError
+from ra_widgets.results import Record
+from ra_widgets.widgets._base import RAWidget, shared
+
+FIELDS = (
+    "prompt", "negative_prompt", "steps", "sampler", "scheduler", "cfg_scale", "seed", "subseed", "subseed_strength",
+    "width", "height", "clip_skip",
+)  # fmt: skip
+
+
+def describe_record(record: Record) -> dict[str, Any]:
+    """What the page shows of a record: plain data."""
+    request = record.to_request()
+    info = {name: getattr(request, name, None) for name in FIELDS}
+    return {
+        **info,
+        "id": record.id,
+        "seed": record.seed,
+        "width": record.width,
+        "height": record.height,
+        "model": record.model,
+        "seconds": record.seconds,
+        "infotext": record.infotext,
+        "code": request.to_code(),
+    }
+
+
+class InfoBar(RAWidget):
+    """Parameters of the picture that is shown, as chips; reuse, copy, save.
+
+    Attributes:
+        info: what is shown (plain data).
+
+    Example:
+        >>> bar = InfoBar()
+        >>> bar.show(kernel.generate("一个红苹果").records[0])
+        >>> bar
+    """
+
+    BUNDLE = "info"
+    TEXTS = (
+        "info.none", "info.model", "info.seconds", "info.steps", "seed", "reuse", "reuse.tip", "reuse.one",
+        "copy_parameters", "copy_parameters.tip", "copy_code", "copy_code.tip", "save", "save.tip",
+    )  # fmt: skip
+    MESSAGES = ("reuse", "save")
+
+    info = shared(tr.Dict())
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.record: Record | None = None
+        super().__init__(**kwargs)
+
+    def show(self, record: Record | None) -> None:
+        """Show the parameters of ``record``, or nothing."""
+        self.record = record
+        self.info = describe_record(record) if record is not None else {}
+
+    def on_reuse(self, callback: Callable[[Record, tuple[str, ...]], Any], remove: bool = False) -> None:
+        """Call ``callback(record, fields)`` when settings are to be used again; no fields: all of them."""
+        self._register("reuse", callback, remove)
+
+    def _on_reuse(self, content: Any) -> None:
+        if self.record is None:
+            raise GalleryError("studio.error.no_picture")
+        asked = content.get("fields")
+        fields = tuple(name for name in asked if name in FIELDS) if isinstance(asked, list) else ()
+        self._fire("reuse", self.record, fields)
+
+    def _on_save(self, _: Any) -> None:
+        record = self.record
+        if record is None:
+            raise GalleryError("studio.error.no_picture")
+        if record.path is not None:
+            try:
+                data = record.path.read_bytes()
+            except FileNotFoundError:
+                raise GalleryError("studio.error.gone") from None
+            name = record.path.name
+        else:
+            import io
+
+            from PIL.PngImagePlugin import PngInfo
+
+            text = PngInfo()
+            text.add_itxt("parameters", record.infotext)
+            buffer = io.BytesIO()
+            record.image.save(buffer, "PNG", pnginfo=text)
+            data, name = buffer.getvalue(), f"{record.id}.png"
+        self.send({"type": "file", "name": name, "mime": "image/png"}, buffers=[data])

@@ -1,0 +1,58 @@
+"""The tabs of the studio, as data: a room that brings a new kind of request adds its tab here.
+
+A tab shares the prompt, the sampler, the stage and the gallery with the others, so that nothing typed is lost when one
+changes tabs. It may add panels to the left column, or bring a page of its own in place of the three columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ra_widgets.requests import Request, TextToImage
+
+if TYPE_CHECKING:
+    import ipywidgets
+
+    from ra_widgets.widgets.studio import Studio
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab.
+
+    Attributes:
+        id: stable name, also ``data-tab`` in the page. title: key of its title in the catalogues.
+        request: makes the request of 生成 from the studio (``studio.values()`` are the shared fields);
+            None: the tab has nothing to generate.
+        panels: makers of widgets that stand below the prompt while the tab is open; each is called once, when the tab is
+            opened for the first time.
+        page: maker of a widget that takes the place of the three columns.
+    """
+
+    id: str
+    title: str
+    request: Callable[[Studio], Request] | None = None
+    panels: tuple[Callable[[Studio], ipywidgets.Widget], ...] = ()
+    page: Callable[[Studio], ipywidgets.Widget] | None = None
+
+
+def _text_to_image(studio: Studio) -> Request:
+    values: dict[str, Any] = studio.values()
+    return TextToImage(**values)
+
+
+TABS: list[Tab] = [Tab("txt2img", "studio.tab.txt2img", request=_text_to_image)]
+"""All tabs, in the order in which they stand."""
+
+
+def register_tab(tab: Tab, *, after: str | None = None) -> None:
+    """Add a tab (or replace the one of the same id) for studios that are made from now on; ``after`` the tab of this id."""
+    ids = [known.id for known in TABS]
+    if tab.id in ids:
+        TABS[ids.index(tab.id)] = tab
+    elif after in ids:
+        TABS.insert(ids.index(after) + 1, tab)
+    else:
+        TABS.append(tab)
