@@ -7,7 +7,6 @@ webui uses. What a file is, is decided by its content, never by its suffix.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,9 +15,11 @@ from typing import Any
 
 from ra_widgets import paths
 from ra_widgets.errors import ModelError
-from ra_widgets.library.headers import Header, read_header
+from ra_widgets.library.cards import read_card, read_json
+from ra_widgets.library.checkpoints import facts_of, family_of, require_parts
+from ra_widgets.library.folders import check_folder
+from ra_widgets.library.headers import read_header
 
-UNET_KEY = "model.diffusion_model."
 _DEFAULTS: dict[str, tuple[tuple[int, int], float]] = {
     "sd1": ((512, 512), 7.0),
     "sd2": ((768, 768), 7.0),
@@ -39,6 +40,7 @@ class ModelInfo:
         default_size: (width, height) in pixels; default_cfg, default_steps: what the studio starts with.
         languages: prompt languages it reads. license: as its card says. size_bytes: of its weights.
         base: for a single file with ``ra_base`` in its metadata, the embedded model whose configuration it shares.
+        extra: what else its card, metadata or marker tensors say (``prediction_type``, ``zero_snr`` ...).
     """
 
     name: str
@@ -102,48 +104,38 @@ def identify(path: Path | str) -> ModelInfo:
     raise ModelError("model.missing", path=str(path))
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError("model.damaged_config", path=str(path)) from error
-    if not isinstance(data, dict):
-        raise ModelError("model.damaged_config", path=str(path))
-    return data
-
-
 def _identify_folder(path: Path) -> ModelInfo:
     if not (path / "model_index.json").is_file():
         raise ModelError("model.not_a_model", path=str(path))
-    index = _json(path / "model_index.json")
-    pipeline = str(index.get("_class_name", ""))
-    card = _json(path / "ra.json") if (path / "ra.json").is_file() else {}
-    unet = _json(path / "unet" / "config.json") if (path / "unet" / "config.json").is_file() else {}
+    index = read_json(path / "model_index.json")
+    check_folder(path, index)
+    card = read_card(path / "ra.json")
+    unet = _config(path, "unet")
     family = str(card.get("family") or _family_of_unet(unet))
     size, cfg = _DEFAULTS.get(family, _DEFAULTS["other"])
-    if unet.get("sample_size") and family != "other":
-        sample = unet["sample_size"]
-        sample = sample if isinstance(sample, int) else int(sample[0])
+    sample = (unet or _config(path, "transformer")).get("sample_size")
+    sample = sample[0] if isinstance(sample, list) and sample else sample
+    # pixels: every Stable Diffusion VAE makes 8 of a latent cell; other families only where that gives a usual size
+    if isinstance(sample, int) and (8 if family != "other" else 32) <= sample <= 256:
         size = (sample * 8, sample * 8)
-    for part in ("unet", "transformer", "vae", "text_encoder", "text_encoder_2"):
-        for file in sorted((path / part).glob("*.safetensors")):
-            read_header(file)
-        declared = index.get(part)
-        if isinstance(declared, list) and declared[:1] != [None] and not (path / part).is_dir():
-            raise ModelError("model.part_missing", path=str(path), part=part)
     return ModelInfo(
         name=str(card.get("name") or path.name),
         path=path,
         family=family,
-        pipeline=pipeline,
-        default_size=(int(card["default_size"][0]), int(card["default_size"][1])) if "default_size" in card else size,
+        pipeline=str(index["_class_name"]),
+        default_size=card.get("default_size", size),
         default_cfg=float(card.get("default_cfg", cfg)),
         default_steps=int(card.get("default_steps", 20)),
-        languages=tuple(card.get("languages", ("en",))),
-        license=str(card.get("license", "")),
+        languages=card.get("languages", ("en",)),
+        license=card.get("license", ""),
         size_bytes=sum(file.stat().st_size for file in path.rglob("*.safetensors")),
         extra=card,
     )
+
+
+def _config(path: Path, part: str) -> dict[str, Any]:
+    file = path / part / "config.json"
+    return read_json(file) if file.is_file() else {}
 
 
 def _family_of_unet(config: dict[str, Any]) -> str:
@@ -151,7 +143,7 @@ def _family_of_unet(config: dict[str, Any]) -> str:
         return "other"
     if config.get("addition_embed_type") == "text_time":
         return "sdxl"
-    if config.get("addition_embed_type") or config.get("encoder_hid_dim_type"):
+    if config.get("addition_embed_type") or config.get("encoder_hid_dim_type") or config.get("class_embed_type"):
         return "other"
     return "sd2" if config.get("cross_attention_dim") == 1024 else "sd1"
 
@@ -159,45 +151,32 @@ def _family_of_unet(config: dict[str, Any]) -> str:
 def _identify_file(path: Path) -> ModelInfo:
     header = read_header(path)
     base = header.metadata.get("ra_base", "")
-    family = base and "sd1" or _family_of_file(header)
-    if not family:
-        raise ModelError("model.not_a_checkpoint", path=str(path))
-    size, cfg = _DEFAULTS[family]
-    if family == "sd2" and _is_base_sd2(header):
-        size = (512, 512)
-    steps, languages = 20, ("en",)
+    parent: ModelInfo | None = None
     if base:
-        parent = resolve(base)
-        size, cfg, steps, languages = parent.default_size, parent.default_cfg, parent.default_steps, parent.languages
+        # a name out of a file: only the embedded model can be meant, never a path
+        if base != paths.EMBEDDED:
+            raise ModelError("model.unknown_base", path=str(path), base=base[:80])
+        parent = resolve(None)
+        require_parts(header, path)
+    family = parent.family if parent else family_of(header, path)
+    facts = facts_of(header, path, family)
+    size, cfg = _DEFAULTS[family] if parent is None else (parent.default_size, parent.default_cfg)
+    if family == "sd2" and facts.get("prediction_type") == "epsilon":
+        size = (512, 512)
     return ModelInfo(
         name=path.stem,
         path=path,
         kind="single-file",
         family=family,
-        default_size=size,
-        default_cfg=cfg,
-        default_steps=steps,
-        languages=languages,
+        default_size=facts.get("default_size", size),
+        default_cfg=float(facts.get("default_cfg", cfg)),
+        default_steps=int(facts.get("default_steps", parent.default_steps if parent else 20)),
+        languages=facts.get("languages", parent.languages if parent else ("en",)),
+        license=facts.get("license", ""),
         size_bytes=path.stat().st_size,
         base=base,
+        extra=facts,
     )
-
-
-def _family_of_file(header: Header) -> str:
-    """Family from the shape of the first cross attention's key projection (768, 1024 or 2048 text channels)."""
-    if not any(name.startswith(UNET_KEY) for name in header.tensors):
-        return ""
-    if any(name.startswith("conditioner.embedders.1.") for name in header.tensors):
-        return "sdxl"
-    shape = header.shape(UNET_KEY + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight")
-    width = shape[-1] if shape else 0
-    return {768: "sd1", 1024: "sd2", 2048: "sdxl"}.get(width, "")
-
-
-def _is_base_sd2(header: Header) -> bool:
-    # SD 2.x 512-base and 768-v share all shapes; the global step count is in base files only by accident, so the
-    # prediction type must be set by the user; 768-v is what people have
-    return header.metadata.get("modelspec.resolution", "") == "512x512"
 
 
 def available() -> list[ModelInfo]:
