@@ -1,0 +1,1 @@
+"""The embedded model family: weights, cards and the recipe that made them."""

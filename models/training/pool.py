@@ -1,0 +1,111 @@
+"""The pool: compositions rendered and encoded once, in shards that can be added while a training runs.
+
+``data/pool/00000.npy`` float16 [n, 4, h, w] latents and ``00000.jsonl`` their specs. A shard is written to a draft
+name and renamed, so what is there is whole. ``pool.json`` holds a fingerprint of the encoder: latents of two
+encoders never mix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+
+from .compose import Composer, Curriculum, Spec, random_spec
+from .config import Config
+from .runtime import Log, Stop, autocast, device, launch, to_tensor
+
+
+def fingerprint(vae: AutoencoderKL) -> str:
+    """A short hash of everything that the latents depend on (encoder and quant_conv)."""
+    digest = hashlib.sha256()
+    for name, value in sorted(vae.state_dict().items()):
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(name.encode())
+            digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def shard_specs(config: Config, index: int, subjects: list[str]) -> list[Spec]:
+    """The specs of shard ``index``: the curriculum moves on with the number of the shard."""
+    r = random.Random(f"{config.seed}:shard:{index}")
+    curriculum = Curriculum(subjects, index / max(1, config.shards - 1))
+    return [random_spec(r, curriculum) for _ in range(config.shard)]
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, images: torch.Tensor) -> np.ndarray:
+    """Latent means of [N, 3, H, W] in -1..1 as float16."""
+    with autocast():
+        z = vae.encode(images.to(vae.device, memory_format=torch.channels_last)).latent_dist.mean
+    return (z.float() * vae.config.scaling_factor).cpu().numpy().astype(np.float16)
+
+
+def _fill(rank: int, world: int, config: Config, first: int, last: int, quiet: bool) -> None:
+    folder = config.data / "pool"
+    vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32).eval()
+    vae = vae.to(device(), memory_format=torch.channels_last)
+    composer, stop = Composer(config.data, config.size), Stop()
+    log = Log(config.logs, f"data{rank}", last - first, 0, quiet)
+    for index in range(first + rank, last, world):
+        target = folder / f"{index:05d}.npy"
+        if target.exists():
+            continue
+        specs = shard_specs(config, index, composer.subjects)
+        latents = []
+        for i in range(0, len(specs), 32):
+            latents.append(encode(vae, to_tensor([composer.render(s) for s in specs[i : i + 32]])))
+            if stop.asked:
+                return
+        (folder / f"{index:05d}.jsonl").write_text("".join(json.dumps(s) + "\n" for s in specs))
+        draft = target.with_suffix(".draft.npy")
+        np.save(draft, np.concatenate(latents))
+        os.replace(draft, target)
+        log.report(index + 1 - first)
+
+
+def fill(config: Config, shards: int, quiet: bool = False) -> None:
+    """Make shards 0..``shards`` - 1 where they are missing. Raises ``ValueError`` if the encoder has changed."""
+    folder = config.data / "pool"
+    folder.mkdir(parents=True, exist_ok=True)
+    vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32)
+    mark, info = fingerprint(vae), folder / "pool.json"
+    if info.exists() and json.loads(info.read_text())["encoder"] != mark:
+        raise ValueError(f"{folder} was encoded by another encoder: move it away to make a new pool")
+    info.write_text(json.dumps({"encoder": mark, "size": config.size}))
+    launch(_fill, config.workers, config, 0, shards, quiet)
+
+
+class Pool:
+    """Random access to all finished shards; :meth:`refresh` picks up new ones."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.latents: list[np.ndarray] = []
+        self.specs: list[list[str]] = []
+        self._names: set[str] = set()
+        self.refresh()
+        if not self.latents:
+            raise FileNotFoundError(f"no shards in {folder}: run the data stage")
+
+    def refresh(self) -> int:
+        """Open shards that have appeared; the number of pictures."""
+        for path in sorted(self.folder.glob("[0-9]*.npy")):
+            if path.name.endswith(".draft.npy") or path.name in self._names:
+                continue
+            self._names.add(path.name)
+            self.latents.append(np.load(path, mmap_mode="r"))
+            self.specs.append(path.with_suffix(".jsonl").read_text().splitlines())
+        return sum(len(x) for x in self.latents)
+
+    def draw(self, n: int, r: random.Random) -> tuple[torch.Tensor, list[Spec]]:
+        """``n`` latents float32 [n, 4, h, w] and their specs."""
+        picks = [(k := r.randrange(len(self.latents)), r.randrange(len(self.latents[k]))) for _ in range(n)]
+        x = np.stack([self.latents[k][i] for k, i in picks])
+        return torch.from_numpy(x).float(), [json.loads(self.specs[k][i]) for k, i in picks]

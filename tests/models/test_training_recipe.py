@@ -1,0 +1,312 @@
+"""The training recipe on a miniature: every stage runs, a killed run goes on exactly, data keeps its promises."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from models.training import captions, compose, pool, schedule, stage_diffusion, stage_text, stage_vae  # noqa: E402
+from models.training import tokenizer as tokenizers  # noqa: E402
+from models.training.config import TINY, Config  # noqa: E402
+from models.training.effects import pencil, recolour  # noqa: E402
+from models.training.runtime import load_state, read_module, save_state  # noqa: E402
+from models.training.vocabulary import (  # noqa: E402
+    COLOURS,
+    KNOWN,
+    SECOND,
+    held_colour,
+    held_pair,
+    held_scene,
+    read_subjects,
+)
+
+
+def fake_sprites(folder: Path) -> None:
+    """Coloured discs in place of the packed art: same files, same shapes."""
+    subjects = [s.key for s in read_subjects()]
+    y, x = np.mgrid[0:24, 0:24]
+    disc = ((x - 12) ** 2 + (y - 12) ** 2 < 120).astype(np.uint8) * 255
+    sprites = np.zeros((len(subjects), 3, 24, 24, 4), np.uint8)
+    for i in range(len(subjects)):
+        sprites[i, :, :, :, :3] = random.Random(i).choices(range(40, 230), k=3)
+        sprites[i, :, :, :, 3] = disc
+    folder.mkdir(parents=True)
+    np.save(folder / "sprites.npy", sprites)
+    (folder / "sprites.json").write_text(json.dumps({"size": 24, "art": ["3d", "flat", "cartoon"], "subjects": subjects}))
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A root folder on which the stages up to the pool have run."""
+    torch.set_num_threads(1)
+    config = replace(TINY, root=tmp_path_factory.mktemp("training"))
+    fake_sprites(config.data)
+    stage_vae.train(config, quiet=True)
+    stage_text.train(config, quiet=True)
+    pool.fill(config, config.shards, quiet=True)
+    return config
+
+
+def copy_of(config: Config, folder: Path, **changes: object) -> Config:
+    """The same finished stages under another root."""
+    import shutil
+
+    shutil.copytree(config.root, folder / "t")
+    return replace(config, root=folder / "t", **changes)
+
+
+def test_subjects_are_many_and_tiers_exist() -> None:
+    keys = {s.key for s in read_subjects()}
+    assert len(keys) >= 250
+    assert set(KNOWN) <= keys and set(SECOND) <= keys
+    for motif in ("lantern", "pagoda", "fan", "dragon", "cherry_blossom", "full_moon", "swan", "teapot", "bamboo"):
+        assert motif in keys
+
+
+def test_specs_never_hold_what_is_held_out() -> None:
+    r, curriculum = random.Random(0), compose.Curriculum([s.key for s in read_subjects()])
+    for _ in range(1500):
+        s = compose.random_spec(r, curriculum)
+        o = s["objects"]
+        assert not any(held_colour(x["s"], x["c"]) for x in o if x["c"] >= 0)
+        if s["bg"][0] == "scene":
+            assert not any(held_scene(x["s"], s["bg"][1]) for x in o)
+        if s["kind"] == "pair":
+            assert not held_pair(o[0]["s"], o[1]["s"])
+        assert json.loads(json.dumps(s)) == s
+
+
+def test_curriculum_starts_with_the_known_and_ends_equal() -> None:
+    names = [s.key for s in read_subjects()]
+    start, end = compose.Curriculum(names, 0.0), compose.Curriculum(names, 1.0)
+    assert set(end.weights) == {1.0}
+    weight = dict(zip(start.names, start.weights, strict=True))
+    assert weight["cat"] > weight["lantern"] > weight["hammer"] > 0
+
+
+def test_render_depends_on_the_seed_and_is_repeatable(mini: Config) -> None:
+    a, b = compose.Composer(mini.data, 64), compose.Composer(mini.data, 64)
+    r, curriculum = random.Random(3), compose.Curriculum(a.subjects)
+    for _ in range(40):
+        s = compose.random_spec(r, curriculum)
+        image = a.render(s)
+        assert image.size == (64, 64) and image.mode == "RGB"
+        assert np.array_equal(np.asarray(image), np.asarray(b.render(s)))
+    scene = compose.random_spec(r, curriculum, kind="empty")
+    other = scene | {"seed": scene["seed"] + 1}
+    assert not np.array_equal(np.asarray(a.render(scene)), np.asarray(a.render(other)))
+
+
+def test_recolour_gives_the_hue_and_keeps_alpha() -> None:
+    sprite = np.zeros((8, 8, 4), np.uint8)
+    sprite[..., 0], sprite[..., 1], sprite[..., 2], sprite[..., 3] = 220, 60, 40, 200
+    for i, c in enumerate(COLOURS):
+        out = recolour(sprite, i)
+        assert (out[..., 3] == 200).all()
+        if c.key == "blue":
+            assert out[0, 0, 2] > out[0, 0, 0] + 60
+        if c.key == "black":
+            assert out[0, 0, :3].max() < 110
+
+
+def test_pencil_is_nearly_grey_and_has_dark_lines() -> None:
+    from PIL import Image, ImageDraw
+
+    im = Image.new("RGB", (128, 128), (200, 220, 255))
+    ImageDraw.Draw(im).ellipse([30, 30, 98, 98], fill=(200, 40, 40))
+    a = np.asarray(pencil(im)).astype(int)
+    assert np.abs(a[..., 0] - a[..., 2]).max() < 16
+    assert a.min() < 90 and np.median(a) > 180
+
+
+def test_captions_name_the_subject_in_both_languages() -> None:
+    r, curriculum = random.Random(1), compose.Curriculum([s.key for s in read_subjects()])
+    for _ in range(300):
+        s = compose.random_spec(r, curriculum, kind="one")
+        subject = captions.SUBJECTS[s["objects"][0]["s"]]
+        names = [n.lower() for n in (*subject.en, *subject.zh)]
+        for language in ("zh", "en"):
+            text = captions.caption(s, r, language)
+            assert any(n in text.lower() for n in names), (text, names)
+            assert " a orange" not in text and "  " not in text
+
+
+def test_tokenizer_knows_every_name_in_one_piece_and_every_caption() -> None:
+    tok = tokenizers.build()
+    assert tok.eos_token_id == 3 and tok.model_max_length == 77
+    for s in read_subjects():
+        for name in s.zh:
+            assert len(tok(name).input_ids) == 3 or not name.isalpha() or any(c.isascii() for c in name), name
+        for name in s.en:
+            assert tok.unk_token_id not in tok(name).input_ids
+    assert tok.convert_ids_to_tokens(tok("雪地里的企鹅").input_ids)[1:-1] == ["雪地里", "的", "企鹅"]
+    r, curriculum = random.Random(2), compose.Curriculum([s.key for s in read_subjects()])
+    for _ in range(300):
+        ids = tok(captions.caption(compose.random_spec(r, curriculum), r)).input_ids
+        assert tok.unk_token_id not in ids and len(ids) <= 32
+
+
+def test_schedule_is_sds_at_the_ends_and_shifted_between() -> None:
+    s = schedule.sigmas()
+    assert (np.diff(s) > 0).all() and s[-1] == pytest.approx(14.6) and s[0] == pytest.approx(0.02)
+    assert s[300] == pytest.approx(0.29, abs=0.03) and s[900] == pytest.approx(2.9, abs=0.3)
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler
+
+    for cls in (DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler):
+        abar = cls(**schedule.scheduler_config()).alphas_cumprod.double().numpy()
+        assert np.allclose(np.sqrt((1 - abar) / abar), s, rtol=2e-3)
+
+
+def test_timesteps_cover_the_table_and_favour_the_middle() -> None:
+    t = schedule.draw_timesteps(4000, torch.Generator().manual_seed(0)).numpy()
+    assert t.min() < 30 and t.max() > 970
+    sigma = schedule.sigmas()[t]
+    assert 0.5 < np.median(sigma) < 1.0
+
+
+def test_time_embedding_is_refitted_to_the_old_answers() -> None:
+    from models.training.networks import build_unet
+
+    torch.manual_seed(0)
+    unet = build_unet(replace(TINY.unet, channels=(32, 32)), 16, 4)
+    old = torch.from_numpy(schedule.old_timestep(schedule.sigmas())).float()
+    with torch.no_grad():
+        target = unet.time_embedding(unet.time_proj(old))
+    assert stage_diffusion.refit_time(unet, 300) < 0.35
+    with torch.no_grad():
+        now = unet.time_embedding(unet.time_proj(torch.arange(1000).float()))
+    assert ((now - target) ** 2).mean() < 0.13 * target.var()
+
+
+def test_vae_stage_leaves_whitened_latents(mini: Config) -> None:
+    from diffusers import AutoencoderKL
+
+    vae = AutoencoderKL.from_pretrained(mini.state / "vae")
+    x, _ = stage_vae.validation_set(compose.Composer(mini.data, mini.size), 64, 500)
+    z = vae.encode(x).latent_dist.mean
+    assert z.mean((0, 2, 3)).abs().max() < 0.4
+    assert (z.std((0, 2, 3)) - 1).abs().max() < 0.4
+    assert vae.config.scaling_factor == 1.0
+
+
+def test_pool_refuses_another_encoder(mini: Config, tmp_path: Path) -> None:
+    config = copy_of(mini, tmp_path)
+    assert pool.Pool(config.data / "pool").refresh() == config.shard * config.shards
+    (config.data / "pool" / "pool.json").write_text(json.dumps({"encoder": "another", "size": 32}))
+    with pytest.raises(ValueError, match="another encoder"):
+        pool.fill(config, 1, quiet=True)
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(mini: Config, tmp_path: Path) -> None:
+    whole = copy_of(mini, tmp_path / "a")
+    stage_diffusion.train(whole, quiet=True)
+    # the same run cut in two: all that survives is the state file
+    stage_diffusion.train(first := copy_of(mini, tmp_path / "b", steps=2), quiet=True)
+    stage_diffusion.train(replace(first, steps=4), quiet=True)
+    for name in ("unet", "unet_ema", "text_ema"):
+        a = read_module(whole.state / stage_diffusion.STATE, name)
+        b = read_module(first.state / stage_diffusion.STATE, name)
+        for k, v in a.items():
+            assert torch.allclose(v, b[k], atol=1e-6), (name, k)
+    assert "step 4/4" in (first.logs / "diffusion.log").read_text() or True in {
+        "resumed after 4 samples" in line for line in (first.logs / "diffusion.log").read_text().splitlines()}
+
+
+def test_two_workers_share_their_gradients(mini: Config, tmp_path: Path) -> None:
+    config = copy_of(mini, tmp_path, workers=2, steps=2)
+    stage_diffusion.train(config, quiet=True)
+    fresh, _ = stage_diffusion.build(config, None)
+    meta = load_state(config.state / stage_diffusion.STATE, fresh.modules())
+    assert meta == meta | {"step": 2, "samples": 2 * config.batch * 2}
+
+
+def test_state_files_are_whole_or_old(tmp_path: Path) -> None:
+    net = torch.nn.Linear(3, 2)
+    optimiser = torch.optim.AdamW(net.parameters())
+    net(torch.ones(1, 3)).sum().backward()
+    optimiser.step()
+    path = tmp_path / "s.safetensors"
+    save_state(path, {"net": net}, optimiser, {"step": 1})
+    (tmp_path / "s.draft").write_bytes(b"killed while writing")
+    other = torch.nn.Linear(3, 2)
+    again = torch.optim.AdamW(other.parameters())
+    assert load_state(path, {"net": other}, again) == {"step": 1}
+    assert torch.equal(other.weight, net.weight)
+    p, q = net.weight, other.weight
+    assert torch.equal(optimiser.state[p]["exp_avg"], again.state[q]["exp_avg"])
+
+
+def test_export_loads_as_a_plain_pipeline_and_paints(mini: Config, tmp_path: Path) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    from models.training.export import export
+
+    config = copy_of(mini, tmp_path / "x", steps=1)
+    stage_diffusion.train(config, quiet=True)
+    out = tmp_path / "model"
+    assert 0 < export(config, out, card="# card\n") < 36
+    assert json.loads((out / "ra.json").read_text())["default_cfg"] == 4
+    assert "TokenizersBackend" not in (out / "model_index.json").read_text()
+    pipe = StableDiffusionPipeline.from_pretrained(out)
+    pipe.set_progress_bar_config(disable=True)
+    image = pipe("一只猫", num_inference_steps=2, height=32, width=32, generator=torch.manual_seed(0)).images[0]
+    assert image.size == (32, 32)
+    assert pipe.text_encoder.dtype == torch.float32
+
+
+def test_fretchet_distance_is_zero_for_the_same_and_grows() -> None:
+    from models.training.evaluate import frechet
+
+    g = torch.Generator().manual_seed(0)
+    a = torch.randn(400, 8, generator=g)
+    assert frechet(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet(a, a + 1) == pytest.approx(8, rel=1e-3)
+
+
+def test_evaluation_asks_only_for_what_was_held_out() -> None:
+    from models.training import evaluate
+
+    names = [s.key for s in read_subjects()]
+    index = {s: i for i, s in enumerate(names)}
+    for kind, make in evaluate.KINDS.items():
+        a = [make(r, names, index, "en") for r in [random.Random(4)] for _ in range(50)]
+        b = [make(r, names, index, "zh") for r in [random.Random(4)] for _ in range(50)]
+        assert [q.want for q in a] == [q.want for q in b], kind
+    q = evaluate.Question("", "en", {"left": 1, "right": 2})
+    logits = {"left": torch.eye(4)[2], "right": torch.eye(4)[1]}
+    assert evaluate.score(q, logits) == {"left_right": False, "both": True}
+
+
+def test_judge_and_clip_run(mini: Config, tmp_path: Path) -> None:
+    from models.training import classifier, stage_clip
+
+    config = copy_of(mini, tmp_path, steps=1)
+    classifier.train(config, steps=2, batch=4, quiet=True)
+    judge, own = classifier.load(config)
+    assert set(own) == set(classifier.HEADS) and all(0 <= v <= 1 for v in own.values())
+    stage_diffusion.train(config, quiet=True)
+    stage_clip.train(config, steps=2, batch=4, quiet=True)
+    assert set(stage_clip.retrieval(config, rounds=1)) == {"zh", "en"}
+
+
+def test_command_line_lists_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    from models.training.__main__ import configure, main, parser
+
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    for stage in ("data", "vae", "text", "clip", "diffusion", "judge", "evaluate", "export"):
+        assert stage in out
+    config = configure(parser().parse_args(["--preset", "tiny", "--workers", "2", "diffusion", "--steps", "9"]))
+    assert (config.size, config.workers, config.steps) == (32, 2, 9)
