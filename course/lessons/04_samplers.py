@@ -1,0 +1,392 @@
+# %% tags=["source-only"]
+"""Lesson 04: samplers, steps, guidance and walks between seeds. Bilingual source; course/build.py makes the notebooks."""
+from ra_widgets.course import T
+
+# %% [markdown] tags=["lang-zh"]
+# # 第 4 课 · 采样器：从噪声走到画的路
+#
+# *约 45 分钟。*
+#
+# ## 目标
+#
+# 学完这一课，你能够
+#
+# - 看懂时间表（Karras、Uniform……）的曲线：步子放在哪里；
+# - 说出几类采样器怎样走、每步问模型几次；
+# - 用数字判断“多少步才够”；
+# - 在两个种子之间散步，并做一张公平的对照表。
+
+# %% [markdown] tags=["lang-en"]
+# # Lesson 4 · Samplers: the way from noise to picture
+#
+# *About 45 minutes.*
+#
+# ## Goal
+#
+# After this lesson you can
+#
+# - read the curves of schedules (Karras, Uniform ...): where the steps are put;
+# - tell how the kinds of samplers walk, and how often each step asks the model;
+# - decide with numbers how many steps are enough;
+# - walk between two seeds, and make a fair table of comparison.
+
+# %%
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+
+import ra_widgets as ra
+from ra_widgets.course import check, playground, quiz, stepper
+from ra_widgets.diffusion import pipeline, schedules
+from ra_widgets.diffusion.noise import randn, slerp
+from ra_widgets.diffusion.sampling import SAMPLERS
+from ra_widgets.plotting import finish, show_images, use_style
+
+ra.set_language(T("zh_CN", "en"))
+colours = use_style()
+torch.set_grad_enabled(False)
+kernel = ra.PipelineKernel()
+parts = pipeline.load(kernel.model, torch.device("cpu"), "fp32")
+
+# %% [markdown] tags=["lang-zh"]
+# ## 演示
+#
+# ### 时间表：步子放在哪里
+#
+# 采样从很大的噪声 $\sigma$ 走到 0。走多少步由 `steps` 定，**每一步停在哪个 $\sigma$** 由时间表定。
+# 同样 12 步，每个点是一步（横轴是对数，右边噪声大，从右往左走）：
+
+# %% [markdown] tags=["lang-en"]
+# ## Demo
+#
+# ### Schedules: where the steps are put
+#
+# Sampling walks from a large noise $\sigma$ down to 0. How many steps is up to `steps`; **at which $\sigma$ each one stops** is up to the schedule.
+# Twelve steps each, every dot is one (the axis is logarithmic, much noise at the right; the walk goes from right to left):
+
+# %%
+names = ["Uniform", "Karras", "Exponential", "Polyexponential", "SGM Uniform", "KL Optimal", "Align Your Steps", "Simple", "Normal", "DDIM", "Beta"]
+curves = {name: schedules.sigmas(name, 12, parts.alphas_cumprod).numpy() for name in names}
+
+figure, axis = plt.subplots(figsize=(8.2, 4.0))
+for row, (name, sigmas) in enumerate(curves.items()):
+    tone = colours["vermilion"] if name == "Karras" else colours["jade"]
+    axis.plot(sigmas[:-1], np.full(len(sigmas) - 1, row), "o-", color=tone, linewidth=1, markersize=6)
+axis.set_xscale("log")
+axis.set_yticks(range(len(names)), names)
+axis.invert_yaxis()
+axis.set_xlabel(T("噪声 σ（最后一步都走到 0，图上不画）", "noise σ (all end at 0, which is not drawn)"))
+axis.set_title(T("12 步停在哪里", "Where twelve steps stop"))
+finish(figure)
+
+# %% [markdown] tags=["lang-zh"]
+# 点密的地方走得细。**Karras** 在噪声小的一端走得密，那里画的是细节；**Uniform** 在时间上均匀，于是噪声大的一端点更多。
+
+# %% [markdown] tags=["lang-en"]
+# Where the dots are dense, the walk is fine. **Karras** is dense where there is little noise and details are painted; **Uniform** is even in time, and so has more dots where there is much.
+
+# %%
+figure, axis = plt.subplots(figsize=(8.2, 3.2))
+for name, tone in [("Uniform", "jade"), ("Karras", "vermilion"), ("Exponential", "amber"), ("Align Your Steps", "violet"), ("Beta", "sky")]:
+    axis.plot(range(13), curves[name], "o-", color=colours[tone], label=name, linewidth=1.6)
+axis.set_yscale("symlog", linthresh=0.03)
+axis.set_xlabel(T("第几步", "step"))
+axis.set_ylabel("σ")
+axis.set_title(T("噪声怎样随着步子变小", "How the noise falls, step by step"))
+axis.legend(ncols=3, loc="lower left")
+finish(figure)
+
+# %% [markdown] tags=["lang-zh"]
+# ### 采样器：怎样走一步
+#
+# 用一个看得见全貌的小世界来说明。假设“所有的画”只是平面上的三团点，那么“去噪”有现成的公式，不需要神经网络：
+# 看到一个带噪的点，猜它原来在哪里，就是三团点的加权平均。真正的采样器在上面照样能跑。
+
+# %% [markdown] tags=["lang-en"]
+# ### Samplers: how to take a step
+#
+# A small world that can be seen whole explains it. Suppose "all pictures" were three clouds of points in a plane. Then denoising has a formula and needs no network:
+# given a noisy point, the guess of where it came from is a weighted mean of the three clouds. The real samplers run on it as they are.
+
+# %%
+centres = torch.tensor([[-2.0, 0.6], [1.6, 1.8], [0.8, -1.9]])
+spread = 0.12
+
+def toy_model(x, sigma):
+    # zh: 高斯混合分布的后验均值：最好的去噪器
+    # en: the posterior mean of a mixture of Gaussians: the best possible denoiser
+    s = sigma.view(-1, 1)
+    points = x.flatten(1)
+    distance = ((points[:, None] - centres) ** 2).sum(-1)
+    share = torch.softmax(-distance / (2 * (spread**2 + s**2)), dim=1)
+    pull = (centres * s[:, :, None] ** 2 + points[:, None] * spread**2) / (spread**2 + s[:, :, None] ** 2)
+    return (share[:, :, None] * pull).sum(1).view_as(x)
+
+def toy_paths(name, steps=12, schedule="Karras", **options):
+    generator = torch.Generator().manual_seed(4)
+    sigmas = schedules.karras(steps, 0.05, 8.0)
+    x = torch.randn(24, 2, 1, 1, generator=generator) * sigmas[0]
+    path = [x.flatten(1)]
+    draw = lambda sigma, sigma_next: torch.randn(x.shape, generator=generator)
+    end = SAMPLERS[name](toy_model, x, sigmas, noise_sampler=draw, callback=lambda step: path.append(step.x.flatten(1)), **options)
+    return torch.stack([*path[1:], end.flatten(1)]).numpy()
+
+shown = ["Euler", "Heun", "DPM++ 2M", "Euler a"]
+figure, axes = plt.subplots(1, 4, figsize=(10.4, 2.9), sharex=True, sharey=True)
+for axis, name in zip(axes, shown):
+    path = toy_paths(name)
+    axis.plot(path[..., 0], path[..., 1], color=colours["muted"], linewidth=0.7, alpha=0.7)
+    axis.plot(path[0, :, 0], path[0, :, 1], ".", color=colours["sky"], markersize=4)
+    axis.plot(path[-1, :, 0], path[-1, :, 1], ".", color=colours["vermilion"], markersize=7)
+    axis.set(xlim=(-9, 9), ylim=(-9, 9), title=name, xticks=[], yticks=[], aspect="equal")
+finish(figure)
+
+# %% [markdown] tags=["lang-zh"]
+# 蓝点是起点（噪声），红点是终点（画）。
+#
+# - **Euler**：看一眼方向，直直地走一步。每步问模型一次。
+# - **Heun**：先试着走一步，看看那里的方向，取平均再走。更准，但每步要问两次。
+# - **DPM++ 2M**：记得上一步的方向，用来修正这一步。只问一次，却几乎和 Heun 一样准，所以是默认的选择。
+# - **Euler a**（带 *a*，ancestral）：每走一步再加一点新噪声，路线抖动。它有自己的味道，但步数一变，图也跟着变。
+
+# %% [markdown] tags=["lang-en"]
+# Blue is where it starts (noise), red where it ends (pictures).
+#
+# - **Euler**: look once, take a straight step. One question a step.
+# - **Heun**: try a step, look there too, and go by the mean of both. More exact, but two questions a step.
+# - **DPM++ 2M**: remembers the last direction and corrects this step with it. One question, nearly as exact as Heun; hence it is the default.
+# - **Euler a** (the *a* is for ancestral): adds a little new noise after each step, and the path trembles. It has a flavour of its own, but other step counts give other pictures.
+
+# %% [markdown] tags=["lang-zh"]
+# ### 数一数：每个采样器问模型几次
+#
+# 一步要花多少时间，几乎全看问了模型几次。给模型套上一个计数器：
+
+# %% [markdown] tags=["lang-en"]
+# ### Count: how often does a sampler ask the model?
+#
+# The time a step takes is nearly all in the questions to the model. Put a counter around it:
+
+# %%
+def count_calls(name, steps=20):
+    calls = 0
+
+    def counting(x, sigma):
+        nonlocal calls
+        calls += 1
+        return toy_model(x, sigma)
+
+    sigmas = schedules.sigmas("Karras", steps, parts.alphas_cumprod)
+    x = torch.randn(1, 2, 1, 1) * sigmas[0]
+    SAMPLERS[name](counting, x, sigmas, noise_sampler=lambda s, n: torch.randn_like(x))
+    return calls
+
+for name in ["Euler", "Euler a", "DPM++ 2M", "LMS", "DPM2", "DPM++ 2S a", "DPM++ SDE"]:
+    print(f"{name:12} {count_calls(name):3} {T('次 / 20 步', 'calls in 20 steps')}")
+
+# %% [markdown] tags=["lang-zh"]
+# ### 同一份噪声，不同的走法
+#
+# 回到真正的模型。提示词、种子、步数都一样，只换采样器：
+
+# %% [markdown] tags=["lang-en"]
+# ### The same noise, other ways of walking
+#
+# Back to the real model. Same prompt, same seed, same steps; only the sampler changes:
+
+# %%
+base = ra.TextToImage(prompt=T("草地上的一只狐狸", "a fox on the grass"), seed=33, steps=12)
+choices = ["Euler", "Heun", "DPM++ 2M", "LMS", "UniPC", "DDIM", "Euler a", "DPM++ 2S a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 3M SDE", "Restart"]
+walked = {name: kernel.generate(base, sampler=name) for name in choices}
+show_images([r.image for r in walked.values()], list(walked), columns=6)
+
+# %% [markdown] tags=["lang-zh"]
+# 第一排不加新噪声的几种，终点几乎相同，因为它们走的是同一条路，只是走法的精度不同；带 *a* 和 *SDE* 的每一步都掷骰子，于是走到了别处。
+
+# %% [markdown] tags=["lang-en"]
+# Those in the first row add no noise and arrive at nearly the same place: it is one road, walked more or less exactly. The ones with *a* or *SDE* throw dice at each step and end up elsewhere.
+
+# %% [markdown] tags=["lang-zh"]
+# ### 多少步才够？
+#
+# 不要凭感觉。以 Heun 走 40 步作为“标准答案”，看看别的走法离它有多远：
+
+# %% [markdown] tags=["lang-en"]
+# ### How many steps are enough?
+#
+# Do not go by feeling. Take 40 steps of Heun as the right answer, and measure how far the others are from it:
+
+# %%
+def pixels(result):
+    return np.asarray(result.image, dtype=float)
+
+answer = pixels(kernel.generate(base, sampler="Heun", scheduler="Karras", steps=40))
+numbers = [3, 5, 8, 12, 18, 26]
+figure, axis = plt.subplots(figsize=(7.4, 3.2))
+for name, tone in [("Euler", "jade"), ("DPM++ 2M", "vermilion"), ("Euler a", "sky")]:
+    errors = [np.abs(pixels(kernel.generate(base, sampler=name, scheduler="Karras", steps=n)) - answer).mean() for n in numbers]
+    axis.plot(numbers, errors, "o-", color=colours[tone], label=name)
+axis.set_ylim(bottom=0)
+axis.set_xlabel(T("步数", "steps"))
+axis.set_ylabel(T("平均每个像素差多少（0 到 255）", "mean difference a pixel (0 to 255)"))
+axis.set_title(T("离标准答案有多远", "How far from the right answer"))
+axis.legend()
+finish(figure)
+
+# %% [markdown] tags=["lang-zh"]
+# 两条曲线往下走，就是**收敛**：步数再多，图也不再变。DPM++ 2M 降得最快。Euler a 不收敛到这个答案，因为它走的本来就是另一条随机的路。
+
+# %% [markdown] tags=["lang-en"]
+# Two curves fall: they **converge**, and more steps no longer change the picture. DPM++ 2M falls fastest. Euler a does not converge to this answer, because its road is another, random one.
+
+# %% [markdown] tags=["lang-zh"]
+# ### CFG × 步数
+#
+# 两个参数一起变，要画成表格，一个方向一个参数：
+
+# %% [markdown] tags=["lang-en"]
+# ### CFG × steps
+#
+# Two parameters at once belong into a table, one along each side:
+
+# %%
+cfgs, steps = [1.5, 4, 9], [3, 6, 12, 20]
+grid = [kernel.generate(base, cfg_scale=c, steps=n).image for c in cfgs for n in steps]
+show_images(grid, [T(f"{n} 步", f"{n} steps") for n in steps], columns=len(steps), rows=[f"CFG {c}" for c in cfgs], size=1.5)
+
+# %% [markdown] tags=["lang-zh"]
+# ### 在种子之间散步
+#
+# 两个种子就是两份噪声。把一份慢慢混进另一份（在球面上走，这样混出来的仍然是合格的噪声），画也会慢慢变过去。
+# `subseed` 是目的地，`subseed_strength` 是走了多远：
+
+# %% [markdown] tags=["lang-en"]
+# ### Walks between seeds
+#
+# Two seeds are two noises. Blend one slowly into the other (along a sphere, so that the blend is still proper noise), and the picture changes slowly, too.
+# `subseed` is where to go, `subseed_strength` how far:
+
+# %%
+strengths = [round(k / 7, 2) for k in range(8)]
+walk = [kernel.generate(base, seed=33, subseed=90, subseed_strength=s).image for s in strengths]
+show_images(walk, [f"{s:.2f}" for s in strengths])
+
+# %%
+stepper(walk, [f"subseed_strength = {s:.2f}" for s in strengths])
+
+# %% [markdown] tags=["lang-zh"]
+# 为什么要走球面？两份噪声直接平均，会变“安静”（标准差变小），模型没见过这样安静的噪声：
+
+# %% [markdown] tags=["lang-en"]
+# Why along a sphere? The plain mean of two noises is too quiet (its standard deviation is smaller), and the model has never met noise so quiet:
+
+# %%
+one, other = randn(33, (4, 16, 16)), randn(90, (4, 16, 16))
+print(T("直接平均", "plain mean "), f"{(0.5 * one + 0.5 * other).std():.3f}")
+print(T("球面插值", "on a sphere"), f"{slerp(0.5, one, other).std():.3f}")
+
+# %% [markdown] tags=["lang-zh"]
+# ## 调一调
+#
+# 先把步数拉到 4，比较各个采样器；再拉到 20，看看差别还剩多少。
+
+# %% [markdown] tags=["lang-en"]
+# ## Try it
+#
+# Set the steps to 4 and compare samplers; then 20, and see how much difference is left.
+
+# %%
+playground(kernel, base, controls=("sampler", "scheduler", "steps", "cfg_scale", "seed", "subseed", "subseed_strength"))
+
+# %% [markdown] tags=["lang-zh"]
+# ## 练习
+#
+# **练习 04.1** 做一张公平的对照表：3 个采样器 × 3 种步数，一共 9 张，别的什么都不变。
+
+# %% [markdown] tags=["lang-en"]
+# ## Exercise
+#
+# **Exercise 04.1** Make a fair table: 3 samplers × 3 numbers of steps, nine pictures, and nothing else changed.
+
+# %% tags=["exercise"]
+nine = [...]
+
+check("04.1", nine)
+
+# %% tags=["solution"]
+nine = [kernel.generate(base, sampler=s, steps=n) for s in ("Euler", "DPM++ 2M", "Euler a") for n in (3, 5, 8)]
+
+check("04.1", nine).require()
+
+# %% [markdown] tags=["lang-zh"]
+# **练习 04.2** Heun 走 10 步，一共问模型几次？用上面的 `count_calls` 数一数，并想想为什么不是整数倍。
+
+# %% [markdown] tags=["lang-en"]
+# **Exercise 04.2** How often does Heun ask the model in 10 steps? Count with `count_calls` from above, and think about why it is not a round multiple.
+
+# %% tags=["exercise"]
+calls = ...
+
+check("04.2", calls)
+
+# %% tags=["solution"]
+calls = count_calls("Heun", 10)
+
+check("04.2", calls).require()
+
+# %% [markdown] tags=["lang-zh"]
+# **练习 04.3** 从一个种子走向另一个：至少四张，变异强度从小到大，别的不变。
+
+# %% [markdown] tags=["lang-en"]
+# **Exercise 04.3** Walk from one seed towards another: at least four pictures with rising variation strength and all else held.
+
+# %% tags=["exercise"]
+steps_of_the_walk = [..., ..., ..., ...]
+
+check("04.3", steps_of_the_walk)
+
+# %% tags=["solution"]
+steps_of_the_walk = [kernel.generate(base, steps=6, subseed=7, subseed_strength=s) for s in (0.0, 0.3, 0.6, 0.9)]
+
+check("04.3", steps_of_the_walk).require()
+
+# %% [markdown] tags=["lang-zh"]
+# ## 自测
+
+# %% [markdown] tags=["lang-en"]
+# ## Check yourself
+
+# %%
+quiz("04.a")
+
+# %%
+quiz("04.b")
+
+# %%
+quiz("04.c")
+
+# %% [markdown] tags=["lang-zh"]
+# ## 小结
+#
+# | 想要 | 试试 |
+# | --- | --- |
+# | 又快又稳 | DPM++ 2M，Karras，15 到 25 步 |
+# | 更多变化 | Euler a、DPM++ 2M SDE |
+# | 每次都收敛到同一张 | 不带 a、不带 SDE 的采样器 |
+# | 微调一张喜欢的图 | 固定种子，`subseed_strength` 取 0.05 到 0.3 |
+# | 下结论 | 只动一个量，做成表格，用数字说话 |
+#
+# 前四课到这里就是全部的基本功了。接下来是更大的画布、以图生图和局部重绘。
+
+# %% [markdown] tags=["lang-en"]
+# ## Recap
+#
+# | You want | Try |
+# | --- | --- |
+# | fast and steady | DPM++ 2M, Karras, 15 to 25 steps |
+# | more variety | Euler a, DPM++ 2M SDE |
+# | the same picture however many steps | samplers without an a and without SDE |
+# | to vary a picture you like | hold the seed, `subseed_strength` 0.05 to 0.3 |
+# | to draw conclusions | move one thing, make a table, let numbers speak |
+#
+# These are all the basics. What comes next: larger canvases, image to image, and inpainting.
