@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ OWN_FAMILIES = ("sd1", "sd2", "sdxl")
 Stage = Callable[[str, float], None]
 
 log = logging.getLogger(__name__)
+
+_READING = threading.Lock()
+"""Held while weights are read: transformers creates modules on the meta device by patching torch for all threads."""
 
 
 @dataclass(eq=False)
@@ -158,7 +162,7 @@ def load(info: ModelInfo, device: torch.device, precision: str = "auto", stage: 
     report("read", 0.3)
     dtype = choose_dtype(precision, device, info.size_bytes)
     try:
-        with quiet():
+        with _READING, quiet():
             pipe = _read(info, dtype)
             report("prepare", 0.7)
             model = _prepare(info, pipe, device, dtype)
