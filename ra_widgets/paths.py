@@ -23,7 +23,10 @@ def package() -> Path:
 
 
 def shipped(name: str) -> Path:
-    """A folder that ships beside the package (``models``, ``notebooks``, ``course``): in a wheel inside it, else in the checkout."""
+    """A folder that ships beside the package (``models``, ``notebooks``, ``course``).
+
+    In a wheel it lies inside the package, else in the checkout.
+    """
     inside = _PACKAGE / "_bundled" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 

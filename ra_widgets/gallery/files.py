@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import re
 import secrets
+import struct
 import time
-import warnings
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -23,43 +25,57 @@ MAX_FILE = 200 * 1024 * 1024
 STALE = 3600.0
 """Seconds after which a temporary file is left over whoever made it."""
 
+# decoders meet damaged data in many ways; all of them mean the same to the user
+DECODER_ERRORS = (
+    *(OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError),
+    *(OverflowError, MemoryError, struct.error, zlib.error),
+)
 _TOKEN = secrets.token_hex(4)
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)-(?P<token>[0-9a-f]{8})\.tmp")
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write ``data`` so that ``path`` is either the whole new file or what it was before, even after a power cut.
 
     Temporary file in the same folder, fsync, ``os.replace``, fsync of the folder (POSIX).
+
+    Args:
+        durable: False leaves out the fsyncs, for caches: whole or absent, but perhaps absent after a power cut.
 
     Raises:
         GalleryError: disk full, no permission, or another failure, said in a sentence; no partial file stays.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}-{_TOKEN}.tmp"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         try:
-            _write_synced(temporary, data)
+            _write(temporary, data, durable)
             os.replace(temporary, path)
-        except FileNotFoundError:  # another machine's sweep took it for a leftover (same folder, other process table)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_synced(temporary, data)
+        except FileNotFoundError:  # taken for a left-over by a sweep that sees another process table (a container)
+            _make_folder(path.parent)
+            _write(temporary, data, durable)
             os.replace(temporary, path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
-        try:
+        with contextlib.suppress(OSError):  # if even this fails, the sweep at the next start takes it
             temporary.unlink(missing_ok=True)
-        except OSError:
-            pass  # the sweep at the next start takes it
         raise explain(error, path) from error
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)  # else the folder itself may be gone after a power cut, with all that is in it
+
+
+def _write(path: Path, data: bytes, durable: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -132,7 +148,8 @@ def alive(pid: int) -> bool:
 def open_picture(source: Path | bytes | BinaryIO, *, name: str | None = None) -> Image:
     """Open and fully decode a picture file that may be anything.
 
-    Only PNG, JPEG, WebP, AVIF and GIF are tried; the size is checked before a pixel is decoded; cut-off files are refused.
+    Only PNG, JPEG, WebP, AVIF and GIF are tried; the size is checked before a pixel is decoded; cut-off files are
+    refused.
 
     Returns:
         the first frame as PIL image, with ``format`` and ``info`` kept.
@@ -149,23 +166,20 @@ def open_picture(source: Path | bytes | BinaryIO, *, name: str | None = None) ->
         size = len(source) if isinstance(source, bytes) else source.stat().st_size if isinstance(source, Path) else 0
         if size > MAX_FILE:
             raise GalleryError("gallery.file_too_large", name=name, limit=MAX_FILE // 1024**2)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", image_module.DecompressionBombWarning)  # our own limit is stricter
-            with image_module.open(stream, formats=FORMATS) as image:
-                check_pixels(image.width, image.height, name)
-                image.load()
-                kind = image.format
-                copy = image.copy()
+        with image_module.open(stream, formats=FORMATS) as image:
+            check_pixels(image.width, image.height, name)
+            image.load()
+            kind = image.format
+            copy = image.copy()
         copy.format = kind
         return copy
     except GalleryError:
         raise
-    except image_module.DecompressionBombError as error:
+    except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:
         raise GalleryError("gallery.bomb", name=name, limit=32) from error
     except UnidentifiedImageError as error:
         raise GalleryError("gallery.not_picture", name=name) from error
     except FileNotFoundError as error:
         raise GalleryError("gallery.gone", name=name) from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError, MemoryError) as error:
-        # decoders meet damaged data in many ways; all of them mean the same to the user
+    except DECODER_ERRORS as error:
         raise GalleryError("gallery.damaged", name=name) from error

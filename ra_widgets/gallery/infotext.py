@@ -1,7 +1,8 @@
 """The webui's ``parameters`` text ("infotext"): written and read exactly as webui 1.10 does, quirks included.
 
-The text is the prompt, a ``Negative prompt:`` line, and one line of ``key: value`` pairs. Field order, quoting, defaults
-and back-compatibility follow webui's observable behaviour (its ``create_infotext`` and ``parse_generation_parameters``).
+The text is the prompt, a ``Negative prompt:`` line, and one line of ``key: value`` pairs. Field order, quoting,
+defaults and back-compatibility follow webui's observable behaviour (``create_infotext`` and
+``parse_generation_parameters``).
 What the text cannot carry is listed in ``docs/infotext.md``; our own JSON in a second key carries everything.
 """
 
@@ -110,17 +111,24 @@ def format(
     user = more.pop("User", None)
     version = more.pop("Version", None) or version or f"ra {__version__}"
     ordered = {key: fields.get(key) for key in _ORDER} | more | {"Version": version, "User": user}
-    written = {key: value for key, value in ordered.items() if value is not None}
+    return compose(str(getattr(request, "prompt", "")), str(getattr(request, "negative_prompt", "")), ordered)
+
+
+def compose(prompt: str, negative: str, fields: Mapping[str, Any]) -> str:
+    """The text from its parts: fields in the order given, None left out, values quoted where they must be."""
+    written = {key: value for key, value in fields.items() if value is not None}
     line = ", ".join(key if key == value else f"{key}: {quote(value)}" for key, value in written.items())
-    negative = str(getattr(request, "negative_prompt", ""))
     middle = f"\n{NEGATIVE} {negative}" if negative else ""
-    return f"{getattr(request, 'prompt', '')}{middle}\n{line}".strip()
+    return f"{prompt}{middle}\n{line}".strip()
 
 
 def _fields(request: Request, *, seed: int | None, model: str | None, model_hash: str | None) -> dict[str, Any]:
     """The fields that a request determines, by webui's names; None for those that are not written."""
-    get = lambda name, default=None: getattr(request, name, default)  # noqa: E731
-    name, schedule = samplers.resolve(get("sampler", "DPM++ 2M"), get("scheduler", "Automatic"))
+
+    def get(name: str, default: Any = None) -> Any:
+        return getattr(request, name, default)
+
+    name, schedule = samplers.resolve(str(get("sampler", "DPM++ 2M")), get("scheduler", "Automatic"))
     cfg, width, height = get("cfg_scale"), get("width"), get("height")
     strength, denoise, clip_skip = get("subseed_strength", 0), get("denoising_strength"), get("clip_skip", 1)
     return {

@@ -1,7 +1,7 @@
 """Read the text chunks of a PNG without decoding a pixel, and without trusting a byte of it.
 
-A chunk walk costs about 15 microseconds a file where a full decode costs milliseconds, so an index of 100,000 pictures is
-rebuilt in seconds. Format: PNG specification, third edition (W3C 2025), sections 5 and 11.3.
+A chunk walk costs about 15 microseconds a file where a full decode costs milliseconds, so an index of 100,000 pictures
+is rebuilt in seconds. Format: PNG specification, third edition (W3C 2025), sections 5 and 11.3.
 """
 
 from __future__ import annotations
@@ -156,4 +156,5 @@ def check_pixels(width: int, height: int, name: str) -> None:
         GalleryError: the picture is too large.
     """
     if width * height > MAX_PIXELS:
-        raise GalleryError("gallery.too_large", name=name, width=width, height=height, limit=MAX_PIXELS // (1024 * 1024))
+        limit = MAX_PIXELS // (1024 * 1024)
+        raise GalleryError("gallery.too_large", name=name, width=width, height=height, limit=limit)

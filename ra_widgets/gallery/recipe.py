@@ -135,7 +135,6 @@ _USED = {
 }
 
 
-
 def _unused(parsed: Mapping[str, Any]) -> list[str]:
     keys = [key for key in parsed if key not in _USED and (key not in DEFAULTS or parsed[key] != DEFAULTS[key])]
     if parsed.get("RNG") == "CPU":
