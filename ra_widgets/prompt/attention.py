@@ -6,9 +6,9 @@ brackets are ordinary characters. Round and square brackets are counted apart fr
 something: the ranges may cross.
 
 The work is linear in the length of the text. Exactness: each piece is multiplied bracket by bracket in the order in
-which the brackets close, so the floats are the webui's own to the last bit, as long as the whole text needs no more than
-:data:`EXACT_OPERATIONS` multiplications (no prompt of a human does); beyond that, the brackets around each piece are
-counted instead, which differs in the last digits only.
+which the brackets close, so the floats are the webui's own to the last bit, as long as the whole text needs no more
+than :data:`EXACT_OPERATIONS` multiplications (no prompt of a human does); beyond that, the brackets around each
+piece are counted instead, which differs in the last digits only.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _weigh_by_counting(weights: list[float], operations: list[tuple[int, int, fl
     powers, zeros, negatives = [0] * size, [0] * size, [0] * size
     logs: list[float] = [0.0] * size
     for start, end, by in operations:
-        if by == ROUND or by == SQUARE:
+        if by in (ROUND, SQUARE):
             power = 1 if by == ROUND else -1
             powers[start] += power
             powers[end] -= power

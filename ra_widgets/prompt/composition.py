@@ -1,8 +1,8 @@
 """Composition: ``a AND b :0.7`` makes several prompts that steer the picture together, each with its weight.
 
-webui's rule (composable diffusion, Liu et al. 2022): split at the word AND; a number behind the last colon of a part is
-its weight, 1 by default, negative allowed. It applies to positive prompts only. A quirk that is kept: the weight is read
-off the end of any part, also of the only one and also when a bracket is still open.
+webui's rule (composable diffusion, Liu et al. 2022): split at the word AND; a number behind the last colon of a
+part is its weight, 1 by default, negative allowed. It applies to positive prompts only. A quirk that is kept: the
+weight is read off the end of any part, also of the only one and also when a bracket is still open.
 """
 
 from __future__ import annotations

@@ -1,20 +1,23 @@
 """Full-width punctuation that looks like prompt syntax but is not: offer to convert it, never do it silently.
 
-``（红色:1.2）`` is ordinary text to the grammar. :func:`preview` says what would change and what it would mean; the caller
-shows that and applies all, some or none of it. Chinese words, full stops and quotation marks are never touched.
+``（红色:1.2）`` is ordinary text to the grammar. :func:`preview` says what would change and what it would mean; the
+caller shows that and applies all, some or none of it. Chinese words, full stops and quotation marks are never
+touched.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ra_widgets.prompt.attention import parse_attention
 
-_BRACKETS = {"（": "(", "）": ")", "［": "[", "］": "]", "【": "[", "】": "]", "｛": "{", "｝": "}", "＜": "<", "＞": ">"}
+_BRACKETS = dict(zip("（）［］【】｛｝＜＞", "()[][]{}<>", strict=True))
 _INSIDE = {"：": ":", "｜": "|"}
 _COMMAS = {"，": ", ", "、": ", "}
 _DIGITS = {chr(0xFF10 + digit): str(digit) for digit in range(10)} | {"．": ".", "－": "-", "＋": "+"}
+_ANY = re.compile("[" + "".join([*_BRACKETS, *_INSIDE, *_COMMAS]) + "]")
 _OPEN = set("([{<") | {"（", "［", "【", "｛", "＜"}
 _CLOSE = set(")]}>") | {"）", "］", "】", "｝", "＞"}
 
@@ -75,6 +78,8 @@ def preview(text: str) -> Preview:
     ordinary Chinese writing and stay.
     """
     changes: list[Change] = []
+    if not _ANY.search(text):
+        return Preview(text)
     depth = 0
     number_from = -1
     for at, char in enumerate(text):
@@ -103,5 +108,5 @@ def _number(text: str, start: int, end: int) -> list[Change]:
     if not half or half.strip("+-.0123456789"):
         return []
     return [
-        Change(start + i, start + i + 1, char, _DIGITS[char], "number") for i, char in enumerate(words) if char in _DIGITS
+        Change(at, at + 1, char, _DIGITS[char], "number") for at, char in enumerate(words, start) if char in _DIGITS
     ]

@@ -2,7 +2,7 @@
 
 One tree joins what the engine reads in four passes: comments, networks, AND, prompt editing and attention. The weights
 that count come from :mod:`ra_widgets.prompt.attention`; where brackets cross (``(a [b) c]``), which a tree cannot show,
-the tree closes the inner one early and says so in :attr:`Tree.issues`.
+the tree closes the inner one early (:mod:`ra_widgets.prompt.check` reports it).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ra_widgets.prompt.attention import ROUND, SQUARE, attention_pieces, parse_attention
-from ra_widgets.prompt.comments import comment_spans
+from ra_widgets.prompt.check import Issue, check
 from ra_widgets.prompt.composition import parts
-from ra_widgets.prompt.networks import Network, find_networks
+from ra_widgets.prompt.networks import Network
 from ra_widgets.prompt.schedule import Edit, compile_schedule
-from ra_widgets.prompt.source import SourceMap, cut
+from ra_widgets.prompt.source import clean
 
 KINDS = (
     "prompt", "part", "text", "escape", "break", "and", "weight", "emphasis", "deemphasis", "scheduled", "alternate",
@@ -35,8 +35,8 @@ __all__ = [
 class Node:
     """One node: ``kind`` (one of :data:`KINDS`), the range ``[start, end)`` in the source, and what is inside.
 
-    ``value`` is the factor of an emphasis, the weight of a part, or None; ``text`` the words of a leaf (or the number of
-    a ``scheduled``); ``closed`` is False for a bracket without a partner, which acts to the end of its part.
+    ``value`` is the factor of an emphasis, the weight of a part, or None; ``text`` the words of a leaf (or the
+    number of a ``scheduled``); ``closed`` is False for a bracket without a partner, which acts to the end of its part.
     """
 
     __slots__ = ("children", "closed", "end", "kind", "start", "text", "value")
@@ -62,16 +62,6 @@ class Node:
             stack.extend((child, depth + 1) for child in reversed(node.children))
 
 
-@dataclass(frozen=True)
-class Issue:
-    """Something that the user probably did not mean. ``code`` is the tail of the catalogue key ``prompt.issue.<code>``."""
-
-    code: str
-    start: int
-    end: int
-    text: str = ""
-
-
 @dataclass
 class Tree:
     """A parsed prompt. ``root`` has one ``part`` per AND; ``networks`` and ``comments`` lie across it."""
@@ -80,43 +70,11 @@ class Tree:
     root: Node
     networks: list[Network] = field(default_factory=list)
     comments: list[tuple[int, int]] = field(default_factory=list)
-    issues: list[Issue] = field(default_factory=list)
 
-
-@dataclass
-class Cleaned:
-    """A prompt without comments and networks, and the way back to the source."""
-
-    text: str
-    networks: list[Network]
-    comments: list[tuple[int, int]]
-    maps: list[SourceMap]
-
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """A range of :attr:`text` as a range of the source."""
-        for source_map in self.maps:
-            start, end = source_map.span(start, end)
-        return start, end
-
-
-def clean(text: str, comments: bool = True) -> Cleaned:
-    """Take comments (unless told otherwise) and networks out of a prompt; positions stay traceable."""
-    spans = comment_spans(text) if comments else []
-    maps: list[SourceMap] = []
-    shorter = text
-    if spans:
-        shorter, source_map = cut(text, spans)
-        maps.append(source_map)
-    networks = find_networks(shorter)
-    if networks:
-        bare, source_map = cut(shorter, ((network.start, network.end) for network in networks))
-        if maps:
-            networks = [
-                Network(item.kind, item.args, item.named, *maps[0].span(item.start, item.end)) for item in networks
-            ]
-        maps.insert(0, source_map)
-        shorter = bare
-    return Cleaned(shorter, networks, spans, maps)
+    @property
+    def issues(self) -> list[Issue]:
+        """What the user probably did not mean (found anew at each call)."""
+        return check(self.source, bool(self.comments))[0]
 
 
 def parse(text: str, comments: bool = True) -> Tree:
@@ -130,32 +88,26 @@ def parse(text: str, comments: bool = True) -> Tree:
             # The keyword stands in the three characters before the part.
             root.children.append(Node("and", part.start - 3, part.start, "AND"))
         node = Node("part", part.start, part.end, value=part.weight)
-        _Builder(tree, cleaned.text, part.start, part.weight_start).build(node)
+        _Builder(cleaned.text, part.start, part.weight_start).build(node)
         if part.weight_start < part.end:
-            weight = Node("weight", part.weight_start, part.end, cleaned.text[part.weight_start : part.end], part.weight)
-            node.children.append(weight)
+            start, end = part.weight_start, part.end
+            node.children.append(Node("weight", start, end, cleaned.text[start:end], part.weight))
         root.children.append(node)
     if cleaned.maps:
         for node, depth in root.walk():
             if depth:
                 node.start, node.end = cleaned.span(node.start, node.end)
-        tree.issues = [Issue(item.code, *cleaned.span(item.start, item.end), item.text) for item in tree.issues]
-    tree.issues.sort(key=lambda issue: issue.start)
     return tree
 
 
 class _Builder:
     """Builds the nodes of one part with an explicit stack."""
 
-    def __init__(self, tree: Tree, text: str, start: int, end: int) -> None:
-        self.issues = tree.issues
+    def __init__(self, text: str, start: int, end: int) -> None:
         self.text = text
         self.start = start
         self.end = end
         program = compile_schedule(text[start:end])
-        if program.literal:
-            at = start + program.literal_at
-            self.issues.append(Issue(f"literal_{program.literal}", at, at + 1, text[at : at + 1]))
         marks = [program.marks(edit) for edit in program.edits]
         self.edits: dict[int, Edit] = {start + own[0]: edit for own, edit in zip(marks, program.edits, strict=True)}
         # Separators that belong to an edit, so that "|" and ":" elsewhere stay text.
@@ -192,8 +144,9 @@ class _Builder:
             pending = None
         if pending is not None:
             self._words(*pending)
-        for char, node in reversed(self.stack):
-            self._leave_open(char, node, self.end)
+        for _, node in reversed(self.stack):
+            node.closed = False
+            self._end(node, self.end)
 
     def _push(self, char: str, at: int) -> None:
         edit = self.edits.get(at)
@@ -226,8 +179,6 @@ class _Builder:
         if not self.open[opener] or (char == "}" and self.stack[-1][0] != "{"):
             if pending:
                 self._words(*pending)
-            if char != "}":
-                self.issues.append(Issue("stray_bracket", at, at + 1, char))
             self.into.children.append(Node("text", at, at + 1, char))
             return
         while self.stack[-1][0] != opener:
@@ -236,8 +187,6 @@ class _Builder:
             self.open[crossed] -= 1
             node.closed = False
             self._end(node, at)
-            if crossed != "{":
-                self.issues.append(Issue("crossing_brackets", node.start, at + 1, crossed))
             self.into = self._inner()
         _, node = self.stack.pop()
         self.open[opener] -= 1
@@ -256,7 +205,6 @@ class _Builder:
         try:
             value = float(number)
         except ValueError:
-            self.issues.append(Issue("bad_number", at, at + len(token), number))
             self._words(token, at)
             return
         node.value = value
@@ -276,12 +224,6 @@ class _Builder:
             return node.children[-1]
         return node
 
-    def _leave_open(self, char: str, node: Node, end: int) -> None:
-        node.closed = False
-        self._end(node, end)
-        if char != "{":
-            self.issues.append(Issue("unclosed_bracket", node.start, node.start + 1, char))
-
     def _words(self, token: str, at: int) -> None:
         """Append text, with BREAK and ``__wildcards__`` as nodes of their own."""
         position = 0
@@ -290,8 +232,6 @@ class _Builder:
                 self._text(token[position : match.start()], at + position)
                 kind = "break" if match.group() == "BREAK" else "wildcard"
                 self.into.children.append(Node(kind, at + match.start(), at + match.end(), match.group()))
-                if kind == "break" and any(char != "{" for char, _ in self.stack[:1]):
-                    self.issues.append(Issue("break_in_brackets", at + match.start(), at + match.end(), "BREAK"))
                 position = match.end()
         self._text(token[position:], at + position)
 

@@ -43,7 +43,7 @@ class Edit:
 
     @property
     def kind(self) -> str:
-        """"scheduled" or "alternate"."""
+        """ "scheduled" or "alternate"."""
         return "scheduled" if self.number else "alternate"
 
     def branch(self, step: int) -> int:

@@ -1,8 +1,8 @@
 """Styles: named pieces of prompt, kept in webui's ``styles.csv``.
 
-Columns ``name,prompt,negative_prompt`` (older files: ``name,text``), UTF-8 with a byte-order mark. ``{prompt}`` inside a
-style says where the user's words go; without it the style is put behind them with a comma. Rows whose name starts with
-``#`` are dividers: they are not offered as styles, and kept when the file is written.
+Columns ``name,prompt,negative_prompt`` (older files: ``name,text``), UTF-8 with a byte-order mark. ``{prompt}``
+inside a style says where the user's words go; without it the style is put behind them with a comma. Rows whose name
+starts with ``#`` are dividers: they are not offered as styles, and kept when the file is written.
 """
 
 from __future__ import annotations
