@@ -10,14 +10,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ra_widgets import paths
+from ra_widgets.diffusion.health import check_complete, check_finite
 from ra_widgets.diffusion.memory import LARGE, Ladder, choose_dtype, dtype_name
-from ra_widgets.errors import ModelError
+from ra_widgets.diffusion.schedules import rescale_zero_terminal_snr
+from ra_widgets.diffusion.single_file import read_single_file, settle_prediction
+from ra_widgets.errors import ModelError, RAError
 from ra_widgets.library.identify import ModelInfo
 
 OWN_FAMILIES = ("sd1", "sd2", "sdxl")
@@ -166,7 +167,7 @@ def load(info: ModelInfo, device: torch.device, precision: str = "auto", stage: 
             pipe = _read(info, dtype)
             report("prepare", 0.7)
             model = _prepare(info, pipe, device, dtype)
-    except ModelError:
+    except RAError:  # also a cancellation heard by ``stage``
         raise
     except Exception as error:
         detail = " ".join(str(error).split())[:240] or type(error).__name__
@@ -179,36 +180,11 @@ def _read(info: ModelInfo, dtype: torch.dtype) -> Any:
     from diffusers import DiffusionPipeline
 
     if info.kind == "single-file":
-        return _read_single_file(info, dtype)
+        return read_single_file(info, dtype)
     options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
     if info.pipeline.startswith("StableDiffusion") and info.family in ("sd1", "sd2"):
         options.update(safety_checker=None, requires_safety_checker=False)
     return DiffusionPipeline.from_pretrained(str(info.path), **options)
-
-
-def config_folder(info: ModelInfo) -> Path:
-    """The folder with the configuration and the tokenizer for a single-file checkpoint.
-
-    Raises:
-        ModelError: there is none for this family.
-    """
-    if info.base:
-        from ra_widgets.library.identify import resolve
-
-        return resolve(info.base).path
-    folder = paths.package() / "diffusion" / "configs" / info.family
-    if not (folder / "model_index.json").is_file():
-        raise ModelError("model.no_config", name=info.name, family=info.family)
-    return folder
-
-
-def _read_single_file(info: ModelInfo, dtype: torch.dtype) -> Any:
-    from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-
-    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "config": str(config_folder(info))}
-    if info.family == "sdxl":
-        return StableDiffusionXLPipeline.from_single_file(str(info.path), **options)
-    return StableDiffusionPipeline.from_single_file(str(info.path), safety_checker=None, **options)
 
 
 def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtype) -> LoadedModel:
@@ -219,6 +195,9 @@ def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtyp
         if isinstance(part, torch.nn.Module):
             part.to(device=device, dtype=dtype).eval().requires_grad_(False)
     pipe.set_progress_bar_config(disable=True)
+    check_complete(info, pipe)
+    check_finite(info, pipe)
+    info = settle_prediction(info, pipe)
     model = LoadedModel(info, pipe, device, dtype)
     config = pipe.scheduler.config
     model.prediction_type = str(config.get("prediction_type", "epsilon"))
@@ -227,6 +206,8 @@ def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtyp
         if alphas is None:
             raise ModelError("model.load_failed", name=info.name, detail="no noise schedule in scheduler/")
         model.alphas_cumprod = torch.as_tensor(alphas, dtype=torch.float32).cpu()
+        if config.get("rescale_betas_zero_snr"):
+            model.alphas_cumprod = rescale_zero_terminal_snr(model.alphas_cumprod)
         # measured: no gain for the small embedded model, 1.1-1.5 times for large ones and GPUs
         if info.size_bytes >= LARGE or device.type == "cuda":
             pipe.unet.to(memory_format=torch.channels_last)
