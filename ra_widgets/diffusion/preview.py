@@ -1,8 +1,8 @@
-"""Live previews: a small linear map from latents to colours, fitted to the model's own VAE.
+"""Live previews: a small map from latents to colours, fitted to the model's own VAE.
 
-Decoding at every step would double the time of a picture. Instead each latent cell and its eight neighbours are mapped
-to a block of 4x4 pixels by least squares, fitted once on pictures that the VAE itself encodes: well under a
-millisecond a preview.
+Decoding at every step would double the time of a picture. Instead each latent cell, its eight neighbours and the products of
+its channels (colour is not quite linear in them) are mapped to a block of 4x4 pixels by least squares, fitted once on
+pictures that the VAE itself encodes: about a millisecond a preview.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Previewer:
         self._weight: torch.Tensor | None = None
 
     def fit(self) -> torch.Tensor:
-        """Fit the map: float32 [3 * BLOCK**2, channels * 9 + 1], on the CPU."""
+        """Fit the map: float32 [3 * BLOCK**2, K] (see :func:`_features`), on the CPU."""
         if self._weight is None:
             small = self.model.info.size_bytes < 100_000_000
             self._weight = self._fit(24 if small else 12, 128 if small else 64)
@@ -77,7 +77,7 @@ class Previewer:
         latents = self.model.encode(pictures).cpu()
         factor = size // latents.shape[-1] // BLOCK
         target = F.pixel_unshuffle(F.avg_pool2d(pictures, factor) if factor > 1 else pictures, BLOCK)
-        x = _neighbourhoods(latents).permute(0, 2, 3, 1).flatten(0, 2).double()
+        x = _features(latents).permute(0, 2, 3, 1).flatten(0, 2).double()
         y = target.permute(0, 2, 3, 1).flatten(0, 2).double()
         # ridge: neighbours are strongly correlated
         gram = x.T @ x + 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
@@ -87,7 +87,7 @@ class Previewer:
     def pixels(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents [B, C, h, w] to colours: uint8 [B, h * BLOCK, w * BLOCK, 3] on the CPU."""
         weight = self.fit()
-        features = _neighbourhoods(latents.detach().float().cpu())
+        features = _features(latents.detach().float().cpu())
         colours = torch.einsum("ok,bkhw->bohw", weight, features)
         picture = F.pixel_shuffle(colours, BLOCK).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
         return picture.permute(0, 2, 3, 1).contiguous()
@@ -104,8 +104,13 @@ class Previewer:
         return buffer.getvalue(), image.width, image.height
 
 
-def _neighbourhoods(latents: torch.Tensor) -> torch.Tensor:
-    """Each cell with its eight neighbours and a constant: [B, C, h, w] -> [B, 9 C + 1, h, w], borders repeated."""
+def _features(latents: torch.Tensor) -> torch.Tensor:
+    """Each cell with its eight neighbours, products of its channels, and a constant: [B, C, h, w] -> [B, K, h, w].
+
+    K = 9 C + C (C + 1) / 2 + 1; borders are repeated.
+    """
     b, c, h, w = latents.shape
-    rows = F.unfold(F.pad(latents, (1, 1, 1, 1), mode="replicate"), 3).reshape(b, c * 9, h, w)
-    return torch.cat([rows, torch.ones(b, 1, h, w)], 1)
+    around = F.unfold(F.pad(latents, (1, 1, 1, 1), mode="replicate"), 3).reshape(b, c * 9, h, w)
+    first, second = torch.triu_indices(c, c)
+    products = (latents[:, first] * latents[:, second]).clamp(-16, 16)
+    return torch.cat([around, products, torch.ones(b, 1, h, w)], 1)
