@@ -1,0 +1,283 @@
+"""The webui's text: the reference's facts, one by one, and the round trip of every request."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ra_widgets import samplers
+from ra_widgets.gallery import infotext
+from ra_widgets.requests import MAX_SEED, TextToImage
+
+# webui 1.10's own expression, as the reference states it: the oracle for our linear scanner
+WEBUI_PAIRS = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=300)
+
+WEBUI_TEXT = (
+    "a cat, (masterpiece:1.2)\n第二行\n"
+    "Negative prompt: blurry\nlow quality\n"
+    "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 3141592653, Size: 512x768, "
+    "Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Denoising strength: 0.7, Clip skip: 2, "
+    'Hires upscale: 2, Lora hashes: "a: 0123456789ab, b: ba9876543210", Version: v1.10.1'
+)
+
+
+def test_reads_what_the_webui_writes() -> None:
+    data = infotext.parse(WEBUI_TEXT)
+    expected = {
+        "Prompt": "a cat, (masterpiece:1.2)\n第二行",
+        "Negative prompt": "blurry\nlow quality",
+        "Steps": "20",
+        "Sampler": "DPM++ 2M",
+        "Schedule type": "Karras",
+        "CFG scale": "7.5",
+        "Seed": "3141592653",
+        "Size-1": "512",
+        "Size-2": "768",
+        "Model hash": "6ce0161689",
+        "Model": "v1-5-pruned-emaonly",
+        "Denoising strength": "0.7",
+        "Clip skip": "2",
+        "Hires upscale": "2",
+        "Lora hashes": "a: 0123456789ab, b: ba9876543210",
+        "Version": "v1.10.1",
+        # filled in by the webui
+        "Hires resize-1": 0,
+        "Hires resize-2": 0,
+        "Hires sampler": "Use same sampler",
+        "Hires schedule type": "Use same scheduler",
+        "Hires checkpoint": "Use same checkpoint",
+        "Hires prompt": "",
+        "Hires negative prompt": "",
+        "Mask mode": "Inpaint masked",
+        "Masked content": "original",
+        "Inpaint area": "Whole picture",
+        "Masked area padding": 32,
+        "RNG": "GPU",
+        "Schedule max sigma": 0,
+        "Schedule min sigma": 0,
+        "Schedule rho": 0,
+        "VAE Encoder": "Full",
+        "VAE Decoder": "Full",
+        "FP8 weight": "Disable",
+        "Cache FP16 weight for LoRA": False,
+        "Refiner switch by sampling steps": False,
+        "Emphasis": "Original",
+    }
+    assert data == expected
+
+
+def test_writes_fields_in_webui_order() -> None:
+    request = TextToImage(
+        prompt="猫", negative_prompt="糊", steps=30, sampler="Euler a", cfg_scale=7, seed=5, subseed=6,
+        subseed_strength=0.25, width=512, height=640, clip_skip=2,
+    )  # fmt: skip
+    extra = {
+        "Hires prompt": 'a, "b": c\nd',
+        "ENSD": 31337,
+        "VAE": "x.safetensors",
+        "Denoising strength": 0.5,
+        "Nothing": None,
+        "User": "小明",
+        "Tiling": "True",
+        "Eta": 0.5,
+    }
+    text = infotext.format(request, model="模型 v2", model_hash="0123456789", version="v1.10.1", extra=extra)
+    assert text == (
+        "猫\nNegative prompt: 糊\n"
+        "Steps: 30, Sampler: Euler a, Schedule type: Automatic, CFG scale: 7, Seed: 5, Size: 512x640, "
+        "Model hash: 0123456789, Model: 模型 v2, VAE: x.safetensors, Variation seed: 6, Variation seed strength: 0.25, "
+        "Denoising strength: 0.5, Clip skip: 2, ENSD: 31337, RNG: NV, Tiling: True, "
+        'Hires prompt: "a, \\"b\\": c\\nd", Eta: 0.5, Version: v1.10.1, User: 小明'
+    )
+    assert infotext.parse(text)["Hires prompt"] == 'a, "b": c\nd'
+
+
+def test_schedule_is_written_resolved_and_read_back_as_automatic() -> None:
+    for name, info in samplers.SAMPLERS_INFO.items():
+        text = infotext.format(TextToImage(sampler=name))
+        assert f"Schedule type: {info.default_scheduler}," in text
+        assert infotext.to_request(text).scheduler == "Automatic"
+    assert infotext.to_request(infotext.format(TextToImage(sampler="Euler", scheduler="Karras"))).scheduler == "Karras"
+
+
+@pytest.mark.parametrize(
+    ("written", "sampler", "schedule"),
+    [
+        ("DPM++ 2M Karras", "DPM++ 2M", "Automatic"),  # the sampler's own default
+        ("Euler Karras", "Euler", "Karras"),
+        ("DPM++ 2M SDE Exponential", "DPM++ 2M SDE", "Automatic"),
+        ("DPM++ SDE Exponential", "DPM++ SDE", "Exponential"),
+        ("Euler SGMUniform", "Euler", "SGM Uniform"),
+        ("Nobody's sampler", "DPM++ 2M", "Automatic"),  # unknown: the first in the list
+    ],
+)
+def test_sampler_names_with_a_schedule_inside(written: str, sampler: str, schedule: str) -> None:
+    request = infotext.to_request(f"x\nSteps: 20, Sampler: {written}, CFG scale: 7, Seed: 1")
+    assert (request.sampler, request.scheduler) == (sampler, schedule)
+
+
+def test_last_line_needs_three_pairs() -> None:
+    assert infotext.parse("a\nSteps: 20, Seed: 1")["Prompt"] == "a\nSteps: 20, Seed: 1"
+    assert infotext.parse("a\nSteps: 20, Seed: 1, CFG scale: 7")["Prompt"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("a, b", "a, b"),
+        ('say "hi", you', 'say "hi", you'),
+        ("line\nbreak", "line\nbreak"),
+        ("back\\slash", "back\\slash"),
+        ("back\\slash, comma", "back\\slash, comma"),
+        ("key: value", "key: value"),
+        ("中文，全角：冒号", "中文，全角：冒号"),
+        ('"quoted"', "quoted"),  # lossy: quotes at both ends are lost
+        ("", None),  # lossy: an empty value vanishes
+    ],
+)
+def test_values_in_and_out(value: str, read: str | None) -> None:
+    text = infotext.format(TextToImage(prompt="p"), extra={"Some key": value})
+    assert infotext.parse(text).get("Some key") == read
+
+
+def test_keys_that_cannot_be_read_back() -> None:
+    text = infotext.format(TextToImage(prompt="p"), extra={"K": "1", "a.b": "2", "中文键": "3"})
+    data = infotext.parse(text)
+    assert "K" not in data and "a.b" not in data  # lossy
+    assert data["中文键"] == "3"
+
+
+def test_key_equal_to_value_is_written_once() -> None:
+    assert ", Tiling, " in infotext.format(TextToImage(prompt="p"), extra={"Tiling": "Tiling"})
+
+
+def test_old_versions() -> None:
+    line = "Steps: 20, Sampler: DDIM, CFG scale: 7, Seed: 1, Version: {}"
+    old = infotext.parse("a [b:c:5]\n" + line.format("v1.5.2"))
+    assert old["Old prompt editing timelines"] is True
+    assert old["Pad conds v0"] is True
+    assert old["Downcast alphas_cumprod"] is True
+    middle = infotext.parse("a [b:c:5]\n" + line.format("v1.7.0-224-gabcdef") + ", Refiner: x")
+    assert "Old prompt editing timelines" not in middle
+    assert middle["Downcast alphas_cumprod"] is True
+    for version in ("v1.7.0-225-gabcdef", "v1.10.1", "ra 0.1.0", "f2.0.1v1.10.1-previous-1-gabc", ""):
+        assert "Downcast alphas_cumprod" not in infotext.parse("a\n" + line.format(version))
+    refiner = infotext.parse("a\nSteps: 20, Sampler: DDIM, Seed: 1, Refiner: m, Refiner switch at: 0.8, Version: v1.7.0")
+    assert refiner["Refiner switch by sampling steps"] is True
+
+
+def test_first_pass_size_of_very_old_pictures() -> None:
+    data = infotext.parse("a\nSteps: 20, Seed: 1, Size: 1024x1024, First pass size: 512x512")
+    assert (data["Size-1"], data["Size-2"], data["Hires resize-1"], data["Hires resize-2"]) == (512, 512, 1024, 1024)
+    data = infotext.parse("a\nSteps: 20, Seed: 1, Size: 1024x512, First pass size: 0x0")
+    assert (data["Size-1"], data["Size-2"]) == (768, 384)
+
+
+def test_hypernetwork_goes_into_the_prompt() -> None:
+    data = infotext.parse("a\nSteps: 20, Seed: 1, CFG scale: 7, Hypernet: style, Hypernet strength: 0.5")
+    assert data["Prompt"] == "a<hypernet:style:0.5>"
+
+
+@PROPERTY
+@given(st.text(st.sampled_from('ab中 -/:,"\\\t_9x') | st.characters(exclude_categories=("Cs",)), max_size=80))
+def test_pairs_are_those_of_the_webui(line: str) -> None:
+    line = line.replace("\n", " ")
+    assert infotext.pairs(line) == WEBUI_PAIRS.findall(line)
+
+
+# ------------------------------------------------------------------------------------------------------ the round trip
+PROMPT_CHARS = st.characters(exclude_categories=("Cs",), exclude_characters="\x00") | st.sampled_from(
+    '，。（）：｜红苹果水墨画的一只猫 \n,:()[]{}<>|"\\#BREAK AND Steps: Negative prompt:' + string.digits
+)
+ANY_TEXT = st.text(PROMPT_CHARS, max_size=120) | st.lists(
+    st.sampled_from(["Negative prompt: x", "Steps: 1, Seed: 2, CFG scale: 3", "", " 猫 ", "a: b", "　全角空格　"]), max_size=4
+).map("\n".join)
+
+
+def webui_view(text: str) -> str:
+    """What the webui keeps of a prompt: lines without space at their ends, no empty lines before the first word."""
+    lines = [line.strip() for line in text.split("\n")]
+    while lines and not lines[0]:
+        lines.pop(0)
+    return "\n".join(lines)
+
+
+KEPT_TEXT = ANY_TEXT.map(webui_view).filter(lambda text: "Negative prompt:" not in text)
+MODELS = st.text(PROMPT_CHARS, min_size=1, max_size=40).filter(
+    lambda name: name == name.strip() and name != "Model" and not name.startswith('"')
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn, texts: st.SearchStrategy[str] = KEPT_TEXT) -> TextToImage:
+    sampler = draw(st.sampled_from(samplers.SAMPLER_NAMES))
+    default = samplers.SAMPLERS_INFO[sampler].default_scheduler
+    schedules = [name for name in samplers.SCHEDULER_NAMES if name != default or name == "Automatic"]
+    sides = st.integers(8, 512).map(lambda side: side * 8)
+    size = draw(st.none() | st.tuples(sides, sides))
+    strength = draw(st.just(0.0) | st.floats(0, 1))
+    return TextToImage(
+        prompt=draw(texts),
+        negative_prompt=draw(texts),
+        steps=draw(st.integers(1, 150)),
+        sampler=sampler,
+        scheduler=draw(st.sampled_from(schedules)),
+        cfg_scale=draw(st.none() | st.floats(0, 100) | st.integers(0, 100)),
+        seed=draw(st.integers(-1, MAX_SEED)),
+        subseed=draw(st.integers(-1, MAX_SEED)) if strength else -1,
+        subseed_strength=strength,
+        width=size and size[0],
+        height=size and size[1],
+        batch_size=draw(st.integers(1, 64)),
+        n_iter=draw(st.integers(1, 1000)),
+        clip_skip=draw(st.integers(1, 12)),
+        model=draw(st.none() | MODELS),
+    )
+
+
+@PROPERTY
+@given(requests())
+def test_every_request_survives_the_text(request_: TextToImage) -> None:
+    text = infotext.format(request_)
+    again, notes = infotext.convert(infotext.parse(text))
+    assert again == request_
+    assert notes == []
+    assert infotext.format(again) == text
+
+
+@PROPERTY
+@given(requests(ANY_TEXT.filter(lambda text: "Negative prompt:" not in text)))
+def test_prompts_lose_only_what_the_webui_loses(request_: TextToImage) -> None:
+    data = infotext.parse(infotext.format(request_))
+    assert data["Prompt"] == webui_view(request_.prompt)
+    assert data["Negative prompt"] == webui_view(request_.negative_prompt)
+
+
+@PROPERTY
+@given(st.text(PROMPT_CHARS, max_size=200))
+def test_reading_never_fails(text: str) -> None:
+    data = infotext.parse(text)
+    infotext.convert(data)
+
+
+def test_documented_losses() -> None:
+    """docs/infotext.md lists these; if one is mended, the page must change."""
+
+    def again(**fields: object) -> TextToImage:
+        return infotext.to_request(infotext.format(TextToImage(**fields)))
+
+    assert again(prompt="a\nNegative prompt: b").prompt == "a"
+    assert again(prompt="  a  \n b ").prompt == "a\nb"
+    assert again(prompt="\n\na").prompt == "a"
+    assert again(subseed=7).subseed == -1
+    assert again(width=512).width is None
+    assert again(scheduler="Karras").scheduler == "Automatic"
+    assert again(model="Model").model is None
+    assert again(model='"x"').model == "x"
+    assert again(model=" x ").model == "x "
+    assert again(model="512x768").model == "512x768"  # kept, although the webui itself takes it for a size
