@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 from pathlib import Path
@@ -13,30 +12,21 @@ from ra_widgets.errors import GalleryError
 if TYPE_CHECKING:
     from ra_widgets.results import Record
 
-USER_COMMENT = 0x9286
-"""The Exif tag in which the webui keeps its parameters in JPEG and WebP files."""
+KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF"}
 
 
 def encode(record: Record, suffix: str) -> bytes:
-    """The picture as file content.
+    """The picture as file content, with the metadata that the gallery's own file carries.
 
-    A PNG is the gallery's own file, byte for byte. JPEG and WebP carry the infotext as Exif ``UserComment`` (Exif 2.32,
-    4.6.5: ``UNICODE\\0`` and UTF-16), as the webui writes it.
+    A PNG is that file, byte for byte.
     """
-    suffix = suffix.lower()
-    if suffix == ".png" and record.path is not None:
+    kind = KINDS[suffix.lower()]
+    if kind == "PNG" and record.path is not None:
         return record.path.read_bytes()
-    from PIL import Image
+    from ra_widgets.gallery import carriers
 
-    buffer = io.BytesIO()
-    image = record.image.convert("RGB")
-    if suffix == ".png":
-        image.save(buffer, "PNG")
-        return buffer.getvalue()
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[USER_COMMENT] = b"UNICODE\0" + record.infotext.encode("utf-16-be")
-    image.save(buffer, "WEBP" if suffix == ".webp" else "JPEG", quality=95, exif=exif.tobytes())
-    return buffer.getvalue()
+    texts = carriers.read(record.path) if record.path is not None else {carriers.PARAMETERS: record.infotext}
+    return carriers.encode(record.image, kind, texts, quality=95)
 
 
 def export(record: Record, path: Path, *, force: bool = False) -> Path:

@@ -108,9 +108,11 @@ def follow(job: Job, console: Console, *, quiet: bool = False) -> None:
             elif isinstance(event, Started):
                 display.show(t("cli.generate.working"), 0.0)
             elif isinstance(event, Progress):
-                detail = t("cli.generate.step", step=event.step, steps=event.steps)
+                parts = []
                 if event.images > 1:
-                    detail += t("cli.generate.image", image=min(event.image + 1, event.images), images=event.images)
-                if event.eta is not None:
-                    detail += t("cli.generate.eta", seconds=seconds(event.eta))
-                display.show(t("cli.generate.working"), min(max(event.fraction, 0.0), 1.0), detail)
+                    parts.append(t("cli.generate.image", image=min(event.image + 1, event.images), images=event.images))
+                if event.steps:
+                    parts.append(t("cli.generate.step", step=event.step, steps=event.steps))
+                if event.eta:
+                    parts.append(t("cli.generate.eta", seconds=seconds(event.eta)))
+                display.show(t("cli.generate.working"), min(max(event.fraction, 0.0), 1.0), " · ".join(parts))

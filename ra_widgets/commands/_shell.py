@@ -127,17 +127,29 @@ def listen(address: str, port: int | None, default: int) -> list[socket.socket]:
     Raises:
         RAError: the port is taken, or may not be used.
     """
-    from tornado.netutil import bind_sockets
-
     candidates = [port] if port is not None else [*range(default, default + 20), 0]
     for candidate in candidates:
         try:
-            sockets = bind_sockets(candidate, "127.0.0.1" if address == "localhost" else address)
+            return [_bound("127.0.0.1" if address == "localhost" else address.strip("[]"), candidate)]
         except OSError as error:
             busy = error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", -1))
             if port is not None or not (busy or error.errno in (errno.EACCES, getattr(errno, "WSAEACCES", -1))):
                 key = "cli.port_busy" if busy else "cli.port_refused"
                 raise RAError(key, port=candidate, address=address, detail=error.strerror or "") from None
-            continue
-        return sockets
     raise RAError("cli.port_busy", port=default, address=address)
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # POSIX: do not wait for the last run's connections to time out. On Windows that flag would let two servers
+        # share a port; there this other one keeps others out
+        flag = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        sock.setsockopt(socket.SOL_SOCKET, flag, 1)
+        sock.bind((address, port))
+        sock.listen(128)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ra_widgets.requests import TextToImage
     from ra_widgets.results import Record
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
 
 
 def arguments(parser: shell.Parser) -> None:
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     gallery = Gallery(Path(args.gallery).expanduser()) if args.gallery else Gallery()
     console = shell.err()
     with PipelineKernel(
-        args.model, gallery=gallery, device=args.device, precision=args.precision, previews=False
+        args.model, gallery=gallery, device=args.device, precision=args.precision, previews=False, preload=False
     ) as kernel:
         job = kernel.submit(request)
         try:
