@@ -1,7 +1,8 @@
 """The facts about samplers and sigma schedules: names, aliases, defaults. Knows nobody, imports no torch.
 
-Names, order and defaults are those of webui 1.10 (``samplers_k_diffusion``, ``samplers_timesteps``, ``schedulers``), so that
-a setting written in a picture's infotext means the same thing here. The numbers live in :mod:`ra_widgets.diffusion`.
+Names, order and defaults are those of webui 1.10 (``samplers_k_diffusion``, ``samplers_timesteps``, ``schedulers``),
+so that a setting written in a picture's infotext means the same thing here. The numbers live in
+:mod:`ra_widgets.diffusion`.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ AUTOMATIC = "Automatic"
 class SamplerInfo:
     """What must be known about one sampler before any work starts.
 
-    ``default_scheduler`` is what "Automatic" means for it ("Automatic" again when webui gives none: the model's own Uniform).
-    ``second_order``: two denoiser calls a step, so prompt schedules are built for twice the steps.
-    ``discard_penultimate``: one more sigma is made and the last one above zero is dropped.
-    ``uses_eta`` / ``default_eta``: takes eta, and the value webui passes when the user gives none.
-    ``uses_ensd``: webui writes ENSD for it.  ``uses_churn``: takes s_churn, s_tmin, s_tmax.
-    ``timestep_based``: webui runs it on its own integer time grid and ignores the schedule.
-    ``brownian``: its noise is a Brownian tree over sigma rather than fresh draws.
+    ``default_scheduler`` is what "Automatic" means for it ("Automatic" again when webui gives none: the model's own
+    Uniform). ``second_order``: two denoiser calls a step, so prompt schedules are built for twice the steps.
+    ``discard_penultimate``: one more sigma is made and the last one above zero is dropped. ``uses_eta`` /
+    ``default_eta``: takes eta, and the value webui passes when the user gives none. ``uses_ensd``: webui writes ENSD
+    for it.  ``uses_churn``: takes s_churn, s_tmin, s_tmax. ``timestep_based``: webui runs it on its own integer time
+    grid and ignores the schedule. ``brownian``: its noise is a Brownian tree over sigma rather than fresh draws.
     """
 
     name: str
@@ -39,7 +39,9 @@ class SamplerInfo:
     brownian: bool = False
 
     def total_steps(self, steps: int) -> int:
-        """Length of the prompt schedule for ``steps`` sampling steps, in denoiser calls (webui: twice for second order)."""
+        """Length of the prompt schedule for ``steps`` sampling steps, in denoiser calls (webui: twice for second
+        order).
+        """
         return steps * 2 if self.second_order else steps
 
 
@@ -65,9 +67,13 @@ _INFOS = (
     SamplerInfo("DPM2 a", ("k_dpm_2_a",), _DPM, "Karras", second_order=True, discard_penultimate=True, **_ANCESTRAL),
     SamplerInfo("DPM fast", ("k_dpm_fast",), _DPM, **_ANCESTRAL),
     SamplerInfo("DPM adaptive", ("k_dpm_ad", "k_dpm_adaptive"), _DPM, **_ANCESTRAL),
-    SamplerInfo("Restart", ("restart",), "Xu et al. 2023, arXiv:2306.14878", "Karras", second_order=True, uses_noise=True),
+    SamplerInfo(
+        "Restart", ("restart",), "Xu et al. 2023, arXiv:2306.14878", "Karras", second_order=True, uses_noise=True
+    ),
     SamplerInfo("DDIM", ("ddim",), "Song et al. 2020, arXiv:2010.02502", timestep_based=True, uses_eta=True),
-    SamplerInfo("DDIM CFG++", ("ddim_cfgpp",), "Chung et al. 2024, arXiv:2406.08070", timestep_based=True, uses_eta=True),
+    SamplerInfo(
+        "DDIM CFG++", ("ddim_cfgpp",), "Chung et al. 2024, arXiv:2406.08070", timestep_based=True, uses_eta=True
+    ),
     SamplerInfo("PLMS", ("plms",), "Liu et al. 2022, PNDM, arXiv:2202.09778", timestep_based=True),
     SamplerInfo("UniPC", ("unipc",), "Zhao et al. 2023, arXiv:2302.04867", timestep_based=True),
     SamplerInfo("LCM", ("k_lcm",), "Luo et al. 2023, arXiv:2310.04378"),
@@ -131,9 +137,9 @@ def split_name(name: str) -> tuple[str, str | None]:
 def resolve(name: str, scheduler: str | None = AUTOMATIC) -> tuple[str, str]:
     """The sampler and the schedule that will really run, in canonical spelling.
 
-    A schedule inside the sampler's name wins over ``scheduler`` (webui's rule for old infotext). "Automatic" becomes the
-    sampler's own default; it stays "Automatic", which is the Uniform schedule, for samplers that have none: that is also
-    what webui writes into the infotext then. Raises KeyError naming the known names.
+    A schedule inside the sampler's name wins over ``scheduler`` (webui's rule for old infotext). "Automatic" becomes
+    the sampler's own default; it stays "Automatic", which is the Uniform schedule, for samplers that have none: that
+    is also what webui writes into the infotext then. Raises KeyError naming the known names.
     """
     sampler, inside = split_name(name)
     label = inside or find_scheduler(scheduler)

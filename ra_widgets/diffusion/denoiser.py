@@ -1,7 +1,8 @@
 """From a UNet that predicts noise, v or the picture to the ``denoised`` that samplers want.
 
-``x`` is on the sigma scale (clean latents plus sigma times unit noise); the UNet sees ``x / sqrt(sigma^2 + 1)`` and a *fractional*
-timestep, found by log interpolation in the model's sigma table, as in webui. Nothing here waits for the device.
+``x`` is on the sigma scale (clean latents plus sigma times unit noise); the UNet sees ``x / sqrt(sigma^2 + 1)`` and a
+*fractional* timestep, found by log interpolation in the model's sigma table, as in webui. Nothing here waits for the
+device.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 class CondBatch:
     """Conditioning of one UNet call: ``context`` [N, T, D] text embeddings; ``extras`` tensors [N, ...].
 
-    Extras by name: ``text_embeds`` [N, P] and ``time_ids`` [N, 6] (SDXL), ``image_cond`` [N, C', H, W] (more input channels of
-    inpainting and depth models), anything else a custom ``unet_call`` understands.
+    Extras by name: ``text_embeds`` [N, P] and ``time_ids`` [N, 6] (SDXL), ``image_cond`` [N, C', H, W] (more input
+    channels of inpainting and depth models), anything else a custom ``unet_call`` understands.
     """
 
     context: torch.Tensor
@@ -40,10 +41,11 @@ def _like(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 class ModelDenoiser:
     """``denoiser(x, sigma[B], cond) -> denoised``, float32 [B, C, H, W].
 
-    ``unet_call(x_in, t, cond)``: the network; ``x_in`` float32 [B, C, H, W] of about unit variance, ``t`` float32 [B] fractional
-    timesteps; it answers with the prediction, any float dtype.  ``alphas_cumprod``: the model's cumulative alphas [T].
-    ``prediction_type``: "epsilon", "v_prediction" (Salimans & Ho 2022, arXiv:2202.00512) or "sample"; else ValueError.
-    Preconditioning after Karras et al. 2022, arXiv:2206.00364, table 1 (VP column) and k-diffusion's v variant.
+    ``unet_call(x_in, t, cond)``: the network; ``x_in`` float32 [B, C, H, W] of about unit variance, ``t`` float32 [B]
+    fractional timesteps; it answers with the prediction, any float dtype.  ``alphas_cumprod``: the model's cumulative
+    alphas [T]. ``prediction_type``: "epsilon", "v_prediction" (Salimans & Ho 2022, arXiv:2202.00512) or "sample";
+    else ValueError. Preconditioning after Karras et al. 2022, arXiv:2206.00364, table 1 (VP column) and k-diffusion's
+    v variant.
     """
 
     def __init__(self, unet_call: UNetCall, alphas_cumprod, prediction_type: str = "epsilon") -> None:
@@ -93,12 +95,15 @@ class ModelDenoiser:
 
 
 class LCMDenoiser(ModelDenoiser):
-    """Latent consistency models: the fifty timesteps they were distilled on, and their boundary condition (arXiv:2310.04378, eq. 9).
+    """Latent consistency models: the fifty timesteps they were distilled on, and their boundary condition
+    (arXiv:2310.04378, eq. 9).
 
     Timesteps are rounded to the nearest of the fifty. Use the plan's sigmas, which come from the same fifty.
     """
 
-    def __init__(self, unet_call: UNetCall, alphas_cumprod, prediction_type: str = "epsilon", original_steps: int = 50) -> None:
+    def __init__(
+        self, unet_call: UNetCall, alphas_cumprod, prediction_type: str = "epsilon", original_steps: int = 50
+    ) -> None:
         super().__init__(unet_call, schedules.lcm_alphas(alphas_cumprod, original_steps), prediction_type)
         self.skip = len(alphas_cumprod) // original_steps
 
@@ -121,10 +126,11 @@ class LCMDenoiser(ModelDenoiser):
 
 
 def diffusers_call(unet: Any, **more: Any) -> UNetCall:
-    """A ``unet_call`` for a diffusers UNet2DConditionModel; ``more`` goes to each of its calls (cross_attention_kwargs, ...).
+    """A ``unet_call`` for a diffusers UNet2DConditionModel; ``more`` goes to each of its calls
+    (cross_attention_kwargs, ...).
 
-    Casts to the UNet's dtype; ``text_embeds`` and ``time_ids`` of the extras become ``added_cond_kwargs``, ``image_cond`` is
-    appended to the input channels.
+    Casts to the UNet's dtype; ``text_embeds`` and ``time_ids`` of the extras become ``added_cond_kwargs``,
+    ``image_cond`` is appended to the input channels.
     """
 
     def call(x: torch.Tensor, t: torch.Tensor, cond: CondBatch) -> torch.Tensor:

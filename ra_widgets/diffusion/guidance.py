@@ -33,8 +33,8 @@ class Cond:
     def index_at(self, call: int) -> int:
         """Which entry serves denoiser call number ``call`` (from 0).
 
-        The first with ``call <= end_at_step``: one call more than the number says, as in webui; and the *first* entry again when
-        the schedule has run out.
+        The first with ``call <= end_at_step``: one call more than the number says, as in webui; and the *first* entry
+        again when the schedule has run out.
         """
         for index, (end_at_step, _, _) in enumerate(self.schedule):
             if call <= end_at_step:
@@ -50,11 +50,11 @@ class GuidanceOptions:
     """Settings of one run, named as in webui's infotext where it has a name for them.
 
     ``cfg_scale``.  ``rescale`` 0..1: guidance rescale (Lin et al. 2023, arXiv:2305.08891, eq. 15-16).
-    ``s_min_uncond``: NGMS: below this sigma every other call (``s_min_uncond_all``: every call) goes without the negative prompt.
-    ``skip_early_cond``: the same for the first part of the run, 0..1 of ``total_steps``.
+    ``s_min_uncond``: NGMS: below this sigma every other call (``s_min_uncond_all``: every call) goes without the
+    negative prompt. ``skip_early_cond``: the same for the first part of the run, 0..1 of ``total_steps``.
     ``pad_empty``: [T0, D] encoding of the empty prompt, appended to the shorter of prompt and negative ("Pad conds").
-    ``pad_v0``: instead repeat the negative's last vector, or cut it ("Pad conds v0").
-    ``batched``: both in one UNet call when their lengths agree; False halves the memory.
+    ``pad_v0``: instead repeat the negative's last vector, or cut it ("Pad conds v0"). ``batched``: both in one UNet
+    call when their lengths agree; False halves the memory.
     """
 
     cfg_scale: float = 7.0
@@ -69,7 +69,9 @@ class GuidanceOptions:
 
 @dataclass
 class Refiner:
-    """A second model for the end of a run: ``make()`` gives (denoiser, conds, unconds) once ``switch_at`` of the timesteps are done."""
+    """A second model for the end of a run: ``make()`` gives (denoiser, conds, unconds) once ``switch_at`` of the
+    timesteps are done.
+    """
 
     switch_at: float
     make: Callable[[], tuple[ModelDenoiser, Sequence[Sequence[Weighted]], Sequence[Cond]]]
@@ -87,13 +89,15 @@ class _Prepared:
 class CFGDenoiser:
     """``model(x, sigma[B]) -> denoised`` for samplers, out of a denoiser, prompts and negative prompts.
 
-    ``conds``: for each image its prompts as (Cond, weight), more than one for AND.  ``unconds``: one Cond an image, or None for a
-    model run without guidance.  ``total_steps``: denoiser calls of the whole run (for skip_early_cond).
-    ``mask`` [B or 1, 1 or C, H, W] with 1 where to repaint, and ``init_latent`` [B, C, H, W]: where mask is 0 the denoised picture
-    is the init, at every call.  ``image_cond`` [B, C', H, W]: more UNet input channels.  ``seen``: called after each call with this
-    object (``step``, ``denoised``). Raises ValueError when the numbers of images disagree.
+    ``conds``: for each image its prompts as (Cond, weight), more than one for AND.  ``unconds``: one Cond an image,
+    or None for a model run without guidance.  ``total_steps``: denoiser calls of the whole run (for skip_early_cond).
+    ``mask`` [B or 1, 1 or C, H, W] with 1 where to repaint, and ``init_latent`` [B, C, H, W]: where mask is 0 the
+    denoised picture is the init, at every call.  ``image_cond`` [B, C', H, W]: more UNet input channels.  ``seen``:
+    called after each call with this object (``step``, ``denoised``). Raises ValueError when the numbers of images
+    disagree.
 
-    The counter ``step`` counts denoiser calls, so second-order samplers count twice a step (see SamplerInfo.total_steps).
+    The counter ``step`` counts denoiser calls, so second-order samplers count twice a step (see
+    SamplerInfo.total_steps).
     """
 
     def __init__(
@@ -129,7 +133,9 @@ class CFGDenoiser:
         self._cfgpp = False
         self._use(denoiser, conds, unconds)
 
-    def _use(self, denoiser: ModelDenoiser, conds: Sequence[Sequence[Weighted]], unconds: Sequence[Cond] | None) -> None:
+    def _use(
+        self, denoiser: ModelDenoiser, conds: Sequence[Sequence[Weighted]], unconds: Sequence[Cond] | None
+    ) -> None:
         if unconds is not None and len(unconds) != len(conds):
             raise ValueError(f"{len(conds)} prompts but {len(unconds)} negative prompts")
         if not conds or any(not image for image in conds):
@@ -152,7 +158,11 @@ class CFGDenoiser:
     def _skips_uncond(self, sigma: torch.Tensor) -> bool:
         """webui's two ways to save the negative's call at some steps."""
         options = self.options
-        if options.skip_early_cond != 0 and self.total_steps and self.step / self.total_steps <= options.skip_early_cond:
+        if (
+            options.skip_early_cond != 0
+            and self.total_steps
+            and self.step / self.total_steps <= options.skip_early_cond
+        ):
             return True
         if options.s_min_uncond > 0 and (self.step % 2 or options.s_min_uncond_all):
             # reads sigma back from the device: only with this option on
@@ -217,7 +227,9 @@ class CFGDenoiser:
                 denoised[image] += (cond_out[first + offset] - uncond_out[image]) * (weight * scale)
         return denoised
 
-    def _rescale(self, x: torch.Tensor, sigma: torch.Tensor, denoised: torch.Tensor, cond_out: torch.Tensor) -> torch.Tensor:
+    def _rescale(
+        self, x: torch.Tensor, sigma: torch.Tensor, denoised: torch.Tensor, cond_out: torch.Tensor
+    ) -> torch.Tensor:
         """Give the network's guided output the standard deviation of its conditional one, in part."""
         s = sigma.to(denoised).reshape(-1, *[1] * (x.ndim - 1))
         dims = tuple(range(1, x.ndim))
@@ -227,7 +239,9 @@ class CFGDenoiser:
         phi = self.options.rescale
         return self.denoiser.from_output(x, s, phi * scaled + (1 - phi) * guided)
 
-    def _predict(self, x: torch.Tensor, sigma: torch.Tensor, prepared: _Prepared) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _predict(
+        self, x: torch.Tensor, sigma: torch.Tensor, prepared: _Prepared
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """(denoised of all prompts, denoised of the negatives or None)."""
         index = [image for image, count in enumerate(self._repeats) for _ in range(count)]
         plain = index == list(range(len(x)))
@@ -247,7 +261,9 @@ class CFGDenoiser:
             return outs[0][: len(index)], outs[0][len(index) :]
         return outs[0], outs[1] if len(outs) > 1 else None
 
-    def _call(self, x: torch.Tensor, sigma: torch.Tensor, image_cond: torch.Tensor | None, cond: CondBatch) -> torch.Tensor:
+    def _call(
+        self, x: torch.Tensor, sigma: torch.Tensor, image_cond: torch.Tensor | None, cond: CondBatch
+    ) -> torch.Tensor:
         self.unet_calls += 1
         self.unet_images += len(x)
         if image_cond is not None:
@@ -266,7 +282,9 @@ class CFGDenoiser:
             conds = _stack([cond.schedule[i] for cond, i in zip(flat, chosen, strict=True)], device)
             unconds = None
             if chosen_un is not None:
-                unconds = _stack([cond.schedule[i] for cond, i in zip(self.unconds or (), chosen_un, strict=True)], device)
+                unconds = _stack(
+                    [cond.schedule[i] for cond, i in zip(self.unconds or (), chosen_un, strict=True)], device
+                )
                 conds, unconds = self._pad(conds, unconds)
             self._prepared[key] = _Prepared(conds, unconds, self._join(conds, unconds))
         return self._prepared[key]

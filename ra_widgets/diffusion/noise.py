@@ -1,7 +1,7 @@
 """Noise that is the same everywhere: Philox "NV" noise, CPU noise, variations, seed resize, ENSD, Brownian trees.
 
-All of it follows webui (``rng.py``, ``rng_philox.py``) number for number, including its quirks, because a picture's seed only means
-something if every machine draws the same noise from it.
+All of it follows webui (``rng.py``, ``rng_philox.py``) number for number, including its quirks, because a picture's
+seed only means something if every machine draws the same noise from it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ _LOW32, _SHIFT32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 # CUDA's own float32 constants for uint32 -> (0, 1) and (0, 2 pi); only then computed with in double
 _TWO_POW32_INV = float(np.float32(2.3283064e-10))
 _TWO_POW32_INV_2PI = float(np.float32(2.3283064e-10 * 6.2831855))
+_BLOCK = 1 << 14  # elements at a time: what the ten rounds touch stays in the second-level cache
 
 
 def _philox4x32_10(counter: list[np.ndarray], key: int) -> list[np.ndarray]:
@@ -43,34 +46,40 @@ def _philox4x32_10(counter: list[np.ndarray], key: int) -> list[np.ndarray]:
 def philox_randn(seed: int, shape: Sequence[int], offset: int = 0) -> np.ndarray:
     """Standard normal float32 numbers as an NVIDIA GPU draws them ("RNG: NV"), from numpy alone.
 
-    ``seed``: any integer, its low 64 bits are the key. ``offset``: how many draws this generator made before (0 for the first).
-    Counter word 0 is the offset, word 2 the element's index; one Box-Muller sine output an element. Equal to torch's CUDA randn for
-    tensors that fit one grid launch. Raises ValueError for a negative offset or shape.
+    ``seed``: any integer, its low 64 bits are the key. ``offset``: how many draws this generator made before (0 for
+    the first). Counter word 0 is the offset, word 2 the element's index; one Box-Muller sine output an element. Equal
+    to torch's CUDA randn for tensors that fit one grid launch. Raises ValueError for a negative offset or shape.
     """
     shape = tuple(int(side) for side in shape)
     if offset < 0 or any(side < 0 for side in shape):
         raise ValueError(f"offset and shape must not be negative, got {offset} and {shape}")
     count = math.prod(shape)
-    zero = np.zeros(count, dtype=np.uint64)
-    counter = [np.full(count, offset & 0xFFFFFFFF, dtype=np.uint64), zero, np.arange(count, dtype=np.uint64) & _LOW32, zero]
-    g0, g1, _, _ = _philox4x32_10(counter, int(seed) & _MASK64)
-    u = g0.astype(np.float64) * _TWO_POW32_INV + _TWO_POW32_INV / 2
-    v = g1.astype(np.float64) * _TWO_POW32_INV_2PI + _TWO_POW32_INV_2PI / 2
-    return (np.sqrt(-2.0 * np.log(u)) * np.sin(v)).astype(np.float32).reshape(shape)
+    numbers = np.empty(count, dtype=np.float32)
+    for begin in range(0, count, _BLOCK):
+        index = np.arange(begin, min(begin + _BLOCK, count), dtype=np.uint64)
+        zero = np.zeros_like(index)
+        draw = np.full_like(index, offset & 0xFFFFFFFF)
+        g0, g1, _, _ = _philox4x32_10([draw, zero, index & _LOW32, zero], int(seed) & _MASK64)
+        u = g0.astype(np.float64) * _TWO_POW32_INV + _TWO_POW32_INV / 2
+        v = g1.astype(np.float64) * _TWO_POW32_INV_2PI + _TWO_POW32_INV_2PI / 2
+        numbers[begin : begin + len(index)] = np.sqrt(-2.0 * np.log(u)) * np.sin(v)
+    return numbers.reshape(shape)
 
 
 class Generator:
     """One image's source of normal numbers: call it with a shape for the next float32 CPU tensor.
 
-    ``rng``: "NV" (Philox) or "CPU" (torch's Mersenne twister). "GPU" means numbers of a CUDA device: they equal NV up to one grid
-    launch, so NV is used and a note is logged.
+    ``rng``: "NV" (Philox) or "CPU" (torch's Mersenne twister). "GPU" means numbers of a CUDA device: they equal NV up
+    to one grid launch, so NV is used and a note is logged.
     """
 
     def __init__(self, seed: int, rng: str = "NV") -> None:
         if rng not in SOURCES:
             raise ValueError(f"unknown random source {rng!r}; known: {', '.join(SOURCES)}")
         if rng == "GPU":
-            log.info("random source GPU is drawn as NV: the same numbers up to one grid launch (about 1024x1024 pictures)")
+            log.info(
+                "random source GPU is drawn as NV: the same numbers up to one grid launch (about 1024x1024 pictures)"
+            )
         self.seed = int(seed)
         self.rng = "CPU" if rng == "CPU" else "NV"
         self.drawn = 0
@@ -92,8 +101,8 @@ def randn(seed: int, shape: Sequence[int], rng: str = "NV") -> torch.Tensor:
 def slerp(weight: float, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
     """Spherical interpolation of two (C, H, W) noises, with webui's two quirks, which its pictures depend on.
 
-    Angles are measured along dimension 1, which here is the height, not over the whole vector; and noises that are almost the same
-    (mean cosine over 0.9995) are mixed linearly with the weights exchanged.
+    Angles are measured along dimension 1, which here is the height, not over the whole vector; and noises that are
+    almost the same (mean cosine over 0.9995) are mixed linearly with the weights exchanged.
     """
     cosine = (low / torch.norm(low, dim=1, keepdim=True) * (high / torch.norm(high, dim=1, keepdim=True))).sum(1)
     if cosine.mean() > 0.9995:
@@ -120,13 +129,15 @@ def _paste_centred(base: torch.Tensor, patch: torch.Tensor) -> torch.Tensor:
 
 
 class ImageNoise:
-    """The noise of one batch: a generator an image, so that a member of a batch equals the same image made alone, bit for bit.
+    """The noise of one batch: a generator an image, so that a member of a batch equals the same image made alone, bit
+    for bit.
 
-    ``seeds``: one integer an image.  ``shape``: latent (C, H/8, W/8) of one image.  ``rng``: "NV", "CPU" or "GPU" (drawn as NV).
-    ``subseeds`` and ``subseed_strength`` (0..1): variation. The caller follows webui's rule that all images of a job use the *same*
-    seed when the strength is not 0 (see :func:`job_seeds`).  ``seed_resize``: (width, height) in pixels whose noise is pasted into
-    the centre, or None.  ``eta_noise_seed_delta`` (ENSD): not 0 makes the draws after the first come from seed + ENSD.
-    Raises ValueError for an unknown source, a strength outside 0..1 or a wrong number of subseeds.
+    ``seeds``: one integer an image.  ``shape``: latent (C, H/8, W/8) of one image.  ``rng``: "NV", "CPU" or "GPU"
+    (drawn as NV). ``subseeds`` and ``subseed_strength`` (0..1): variation. The caller follows webui's rule that all
+    images of a job use the *same* seed when the strength is not 0 (see :func:`job_seeds`).  ``seed_resize``: (width,
+    height) in pixels whose noise is pasted into the centre, or None.  ``eta_noise_seed_delta`` (ENSD): not 0 makes
+    the draws after the first come from seed + ENSD. Raises ValueError for an unknown source, a strength outside 0..1
+    or a wrong number of subseeds.
     """
 
     def __init__(
@@ -193,46 +204,52 @@ class ImageNoise:
             self.next()
 
     def sampler(self, like: torch.Tensor):
-        """A ``noise_sampler(sigma, sigma_next)`` for :mod:`ra_widgets.diffusion.sampling`, on the device and dtype of ``like``."""
+        """A ``noise_sampler(sigma, sigma_next)`` for :mod:`ra_widgets.diffusion.sampling`, on the device and dtype
+        of ``like``.
+        """
         return lambda sigma, sigma_next: self.next().to(like.device, like.dtype, non_blocking=True)
 
 
 def job_seeds(seed: int, subseed: int, count: int, subseed_strength: float = 0.0) -> tuple[list[int], list[int]]:
-    """Seeds and subseeds of a job's images: seed + i, but all the same seed when the variation strength is not 0; subseed + i."""
+    """Seeds and subseeds of a job's images: seed + i, but all the same seed when the variation strength is not 0;
+    subseed + i.
+    """
     seeds = [seed if subseed_strength != 0 else seed + index for index in range(count)]
     return seeds, [subseed + index for index in range(count)]
 
 
-# torchsde draws its tree with torch.randn; webui replaces that draw by the chosen random source. The replacement here is installed
-# once, asks a thread-local which source the tree in use wants, and leaves other users of torchsde untouched.
-_tree_source = threading.local()
+# torchsde draws the nodes of its tree with torch.randn; webui replaces that draw by the chosen random source. The
+# replacement here is installed once, asks a thread-local whose tree is being walked, and leaves other users of torchsde
+# untouched.
+_walking = threading.local()
 _install_lock = threading.Lock()
+_KEPT_BYTES = 64 << 20
 
 
-def _install_tree_source() -> None:
+def _install_draw() -> None:
     from torchsde._brownian import brownian_interval
 
     with _install_lock:
         original = brownian_interval._randn
-        if getattr(original, "_ra_source", False):
+        if getattr(original, "_ra_draw", False):
             return
 
         def draw(size, dtype, device, seed):
-            if getattr(_tree_source, "rng", None) != "NV":
-                return original(size, dtype, device, seed)
-            return torch.from_numpy(philox_randn(int(seed), tuple(size))).to(device=device, dtype=dtype)
+            owner: BrownianNoise | None = getattr(_walking, "owner", None)
+            return original(size, dtype, device, seed) if owner is None else owner._node(tuple(size), int(seed))
 
-        draw._ra_source = True
+        draw._ra_draw = True
         brownian_interval._randn = draw
 
 
 class BrownianNoise:
     """Noise of a Brownian path over sigma, one tree an image: the steps may change, the path stays (DPM++ SDE family).
 
-    ``x``: [B, C, H, W], gives shape, dtype and device.  ``sigma_min``, ``sigma_max``: the positive range of the run's sigmas.
-    ``seeds``: one integer an image, or None for random ones.  ``rng``: "NV" draws the tree with Philox as webui does, "CPU" with
-    torch's own generator (k-diffusion's numbers). Calling it with two sigmas gives a standard normal tensor like x.
-    Li et al. 2020, "Scalable gradients for SDEs" (torchsde.BrownianTree).
+    ``x``: [B, C, H, W], gives shape, dtype and device.  ``sigma_min``, ``sigma_max``: the positive range of the run's
+    sigmas.  ``seeds``: one integer an image, or None for random ones.  ``rng``: "NV" draws the tree with Philox as
+    webui does, "CPU" with torch's own generator (k-diffusion's numbers). Calling it with two different sigmas gives a
+    standard normal tensor like x, the same for the same two sigmas however often and in whatever order it is asked.
+    Li et al. 2020, "Scalable gradients for stochastic differential equations" (torchsde.BrownianTree).
     """
 
     def __init__(
@@ -251,40 +268,46 @@ class BrownianNoise:
             seeds = torch.randint(0, 2**62, (x.shape[0],)).tolist()
         if len(seeds) != x.shape[0]:
             raise ValueError(f"one seed an image: got {len(seeds)} seeds for {x.shape[0]} images")
-        _install_tree_source()
-        self._rng = "CPU" if rng == "CPU" else "NV"
+        self._rng = rng
         self._like = (x.device, x.dtype)
+        self._nodes: OrderedDict[int, torch.Tensor] = OrderedDict()
         t0, t1 = (torch.as_tensor(sigma, dtype=torch.float32).cpu() for sigma in (sigma_min, sigma_max))
-        start = torch.zeros(x.shape[1:], dtype=torch.float32)
-        with _TreeSource(self._rng):
-            self._trees = [torchsde.BrownianTree(t0, start, t1, entropy=int(seed)) for seed in seeds]
+        zero = torch.zeros(x.shape[1:], dtype=torch.float32)
+        _install_draw()
+        with self._walk():
+            self._trees = [torchsde.BrownianTree(t0, zero, t1, entropy=int(seed)) for seed in seeds]
 
     def __call__(self, sigma: float | torch.Tensor, sigma_next: float | torch.Tensor) -> torch.Tensor:
         """Standard normal noise [B, C, H, W] for the step from ``sigma`` to ``sigma_next``."""
         t0, t1 = (torch.as_tensor(value, dtype=torch.float32).cpu() for value in (sigma, sigma_next))
         low, high, sign = (t0, t1, 1) if t0 < t1 else (t1, t0, -1)
-        with _TreeSource(self._rng):
+        with self._walk():
             path = torch.stack([tree(*self._inside(tree, low, high)) for tree in self._trees]) * sign
         device, dtype = self._like
         return (path / (t1 - t0).abs().sqrt()).to(device, dtype, non_blocking=True)
 
+    def _node(self, size: tuple[int, ...], seed: int) -> torch.Tensor:
+        """The numbers of one node. A walk comes by the upper nodes again and again: the latest drawn are kept."""
+        if seed in self._nodes:
+            self._nodes.move_to_end(seed)
+            return self._nodes[seed]
+        node = self._nodes[seed] = randn(seed, size, "CPU" if self._rng == "CPU" else "NV")
+        if len(self._nodes) * node.nbytes > _KEPT_BYTES:
+            self._nodes.popitem(last=False)
+        return node
+
+    @contextmanager
+    def _walk(self) -> Iterator[None]:
+        """Within it, nodes that this thread's trees draw are :meth:`_node`'s."""
+        before = getattr(_walking, "owner", None)
+        _walking.owner = self
+        try:
+            yield
+        finally:
+            _walking.owner = before
 
     @staticmethod
     def _inside(tree, low: torch.Tensor, high: torch.Tensor) -> tuple[float, float]:
-        # torchsde rounds its interval to a tolerance, then warns about queries at the unrounded ends and clamps them: clamp first
+        # torchsde rounds its interval to a tolerance, then warns about queries at the unrounded ends and clamps them
         start, end = tree._interval._start, tree._interval._end
         return min(max(float(low), start), end), min(max(float(high), start), end)
-
-
-class _TreeSource:
-    """Within it, trees of this thread are drawn from ``rng``."""
-
-    def __init__(self, rng: str) -> None:
-        self._rng = rng
-
-    def __enter__(self) -> None:
-        self._before = getattr(_tree_source, "rng", None)
-        _tree_source.rng = self._rng
-
-    def __exit__(self, *_: object) -> None:
-        _tree_source.rng = self._before

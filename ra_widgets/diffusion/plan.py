@@ -1,7 +1,7 @@
 """How webui starts a sampler: which sigmas it walks, how the first noise is scaled, how img2img enters half way.
 
-One :class:`SamplingPlan` answers these for text-to-image, image-to-image and the second pass of hires fix, for sigma-based and
-timestep-based samplers alike, so that no caller repeats the special cases.
+One :class:`SamplingPlan` answers these for text-to-image, image-to-image and the second pass of hires fix, for
+sigma-based and timestep-based samplers alike, so that no caller repeats the special cases.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from ra_widgets.samplers import SAMPLERS_INFO, SamplerInfo, resolve
 class SamplingPlan:
     """What to run: make it with :func:`plan`, call :meth:`start`, give ``sigmas`` to ``SAMPLERS[info.name]``.
 
-    ``sigmas``: float32 CPU, what the sampler walks.  ``scheduler``: the label for the infotext.  ``steps``: of the full schedule, the
-    base of prompt schedules.  ``run_steps``: webui's count for this run (t_enc + 1 for img2img).  ``alphas_cumprod``: those of the
-    denoiser to use; for LCM not the model's own (use :class:`ra_widgets.diffusion.denoiser.LCMDenoiser`).
-    ``noise_gain``, ``init_gain``: start latents are ``init * init_gain + noise * noise_gain``.
+    ``sigmas``: float32 CPU, what the sampler walks.  ``scheduler``: the label for the infotext.  ``steps``: of the
+    full schedule, the base of prompt schedules.  ``run_steps``: webui's count for this run (t_enc + 1 for img2img).
+    ``alphas_cumprod``: those of the denoiser to use; for LCM not the model's own (use
+    :class:`ra_widgets.diffusion.denoiser.LCMDenoiser`). ``noise_gain``, ``init_gain``: start latents are ``init *
+    init_gain + noise * noise_gain``.
     """
 
     info: SamplerInfo
@@ -76,9 +77,7 @@ def plan(
     """
     name, label = resolve(sampler, scheduler)
     info = SAMPLERS_INFO[name]
-    if int(steps) != steps or steps < 1:
-        raise ValueError(f"steps must be a whole number of at least 1, got {steps}")
-    steps = int(steps)
+    steps = schedules.whole_steps(steps)
     t_enc = None
     if strength is not None:
         steps, t_enc = schedules.img2img_steps(steps, strength, fixed_steps)
@@ -121,7 +120,9 @@ def _timestep_plan(
     grid = (torch.arange(0, length, length // points) + 1).clamp(max=length - 1)
     walk = grid if t_enc is None else grid[:t_enc]
     if len(walk) < (1 if info.name == "UniPC" else 2):
-        raise ValueError(f"{info.name} walks one step less than asked for: {steps} steps leave nothing to do; ask for more")
+        raise ValueError(
+            f"{info.name} walks one step less than asked for: {steps} steps leave nothing to do; ask for more"
+        )
     if info.name == "UniPC":
         sigmas = _unipc_sigmas(table, len(walk), None if t_enc is None else int(walk[-1]), unipc_skip_type)
     else:
@@ -156,5 +157,7 @@ def _unipc_sigmas(table: torch.Tensor, steps: int, start: int | None, skip_type:
         ends = (torch.tensor([begin + 1.0, 1.0], dtype=torch.float64)) ** 0.5
         return sigma_at(torch.linspace(float(ends[0]), float(ends[1]), steps + 1, dtype=torch.float64) ** 2 - 1).float()
     if skip_type == "logSNR":
-        return torch.logspace(float(table[begin].log10()), float(table[0].log10()), steps + 1, dtype=torch.float64).float()
+        return torch.logspace(
+            float(table[begin].log10()), float(table[0].log10()), steps + 1, dtype=torch.float64
+        ).float()
     raise ValueError(f"unipc_skip_type must be time_uniform, time_quadratic or logSNR, got {skip_type!r}")

@@ -1,8 +1,9 @@
 """The samplers of webui by name, one function each with one signature, and which options each takes.
 
-``SAMPLERS[name](model, x, sigmas, *, noise_sampler=None, callback=None, **options) -> x`` with ``model(x, sigma[B]) -> denoised`` and
-``noise_sampler(sigma, sigma_next) -> noise like x``. The functions live in the sibling modules ``sampling_*``; how webui calls them
-(eta 1 for the ancestral ones, which sigmas, how the first noise is scaled) is in :mod:`ra_widgets.diffusion.plan`.
+``SAMPLERS[name](model, x, sigmas, *, noise_sampler=None, callback=None, **options) -> x`` with ``model(x, sigma[B])
+-> denoised`` and ``noise_sampler(sigma, sigma_next) -> noise like x``. The functions live in the sibling modules
+``sampling_*``; how webui calls them (eta 1 for the ancestral ones, which sigmas, how the first noise is scaled) is in
+:mod:`ra_widgets.diffusion.plan`.
 """
 
 from __future__ import annotations

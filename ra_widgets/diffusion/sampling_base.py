@@ -1,7 +1,7 @@
 """What all samplers share: the step report, the loop over sigmas with resuming, and the ancestral split of a step.
 
-Sigmas stay float32 scalars on the CPU, and are combined in k-diffusion's order of operations: that makes results bit-equal to it
-on the CPU, and on a GPU no step waits for the device.
+Sigmas stay float32 scalars on the CPU, and are combined in k-diffusion's order of operations: that makes results
+bit-equal to it on the CPU, and on a GPU no step waits for the device.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ NoiseSampler = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class Step:
     """What a callback receives once a step; also readable as a mapping (``step["denoised"]``).
 
-    ``i``: step from 0; ``total``: steps expected (0 when unknown).  ``x``: [B, C, H, W] at noise level ``sigma`` (a float), before
-    the step.  ``sigma_hat``: the level the model saw (larger than sigma with churn).  ``denoised``: the model's picture of x.
-    ``history``: what a multistep sampler remembers from before this step. A run is continued by calling the sampler again with
-    ``x=step.x, resume=step`` and a noise sampler that stands where it stood; it repeats step i.
-    A callback may raise to cancel.
+    ``i``: step from 0; ``total``: steps expected (0 when unknown).  ``x``: [B, C, H, W] at noise level ``sigma`` (a
+    float), before the step.  ``sigma_hat``: the level the model saw (larger than sigma with churn).  ``denoised``:
+    the model's picture of x. ``history``: what a multistep sampler remembers from before this step. A run is
+    continued by calling the sampler again with ``x=step.x, resume=step`` and a noise sampler that stands where it
+    stood; it repeats step i. A callback may raise to cancel.
     """
 
     i: int
@@ -86,7 +86,13 @@ class Run:
         return self.model(x, torch.full((x.shape[0],), float(sigma), dtype=self._dtype, device=x.device))
 
     def report(
-        self, i: int, x: torch.Tensor, sigma: torch.Tensor, denoised: torch.Tensor, sigma_hat: torch.Tensor | None = None, **history: Any
+        self,
+        i: int,
+        x: torch.Tensor,
+        sigma: torch.Tensor,
+        denoised: torch.Tensor,
+        sigma_hat: torch.Tensor | None = None,
+        **history: Any,
     ) -> None:
         """Tell the callback about step i."""
         if self._callback is not None:
@@ -100,7 +106,9 @@ def slope(x: torch.Tensor, sigma: torch.Tensor, denoised: torch.Tensor) -> torch
 
 
 def ancestral(sigma: torch.Tensor, sigma_next: torch.Tensor, eta: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Split a step into (sigma to go down to, sigma of the noise to add), so that the variances add up to sigma_next^2."""
+    """Split a step into (sigma to go down to, sigma of the noise to add), so that the variances add up to
+    sigma_next^2.
+    """
     if not eta:
         return sigma_next, torch.zeros_like(sigma_next)
     variance = sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2

@@ -1,7 +1,9 @@
-"""DPM fast and DPM adaptive: single-step DPM-Solvers of order 1, 2 and 3 in t = -log sigma (Lu et al. 2022, arXiv:2206.00927).
+"""DPM fast and DPM adaptive: single-step DPM-Solvers of order 1, 2 and 3 in t = -log sigma (Lu et al. 2022,
+arXiv:2206.00927).
 
-They choose their own noise levels between the largest and the smallest positive sigma they are given; of the schedule between they use
-only the length (fast) or nothing (adaptive). webui runs both with eta 1 unless the user says otherwise.
+They choose their own noise levels between the largest and the smallest positive sigma they are given; of the schedule
+between they use only the length (fast) or nothing (adaptive). webui runs both with eta 1 unless the user says
+otherwise.
 """
 
 from __future__ import annotations
@@ -103,7 +105,9 @@ def dpm_fast(
     sigma_max: float | None = None,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """DPM fast: third-order steps, with lower orders at the end so that exactly len(sigmas) - 1 model calls are made."""
+    """DPM fast: third-order steps, with lower orders at the end so that exactly len(sigmas) - 1 model calls are
+    made.
+    """
     noise_sampler = noise_sampler or fresh_noise(x)
     run = Run(model, x, sigmas, callback, resume)
     if run.steps < 1:
@@ -127,7 +131,9 @@ def dpm_fast(
 
 
 class _StepSize:
-    """A PID controller of the step (Söderlind 2003, "Digital filters in adaptive time-stepping"); webui uses only its I part."""
+    """A PID controller of the step (Söderlind 2003, "Digital filters in adaptive time-stepping"); webui uses only
+    its I part.
+    """
 
     def __init__(self, h: float, p: float, i: float, d: float, order: float, accept_safety: float) -> None:
         self.h, self._safety = h, accept_safety
@@ -168,9 +174,11 @@ def dpm_adaptive(
     sigma_max: float | None = None,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """DPM adaptive: steps as long as two solvers of neighbouring orders agree; the number of steps asked for is not looked at.
+    """DPM adaptive: steps as long as two solvers of neighbouring orders agree; the number of steps asked for is not
+    looked at.
 
-    ``order``: 2 or 3, else ValueError.  ``rtol``, ``atol``: tolerated disagreement.  Each step reads one number back from the device.
+    ``order``: 2 or 3, else ValueError.  ``rtol``, ``atol``: tolerated disagreement.  Each step reads one number back
+    from the device.
     """
     if order not in (2, 3):
         raise ValueError(f"order must be 2 or 3, got {order}")

@@ -1,12 +1,14 @@
 """Samplers of the probability flow ODE: Euler, Heun, DPM2, LMS, DPM++ 2M and Restart.
 
-Here and in the sibling modules: ``model(x, sigma[B]) -> denoised``; ``x`` is [B, C, H, W] with noise of standard deviation sigmas[0];
-``sigmas`` fall, usually to 0. See :class:`ra_widgets.diffusion.sampling_base.Step` for callbacks and resuming.
+Here and in the sibling modules: ``model(x, sigma[B]) -> denoised``; ``x`` is [B, C, H, W] with noise of standard
+deviation sigmas[0]; ``sigmas`` fall, usually to 0. See :class:`ra_widgets.diffusion.sampling_base.Step` for callbacks
+and resuming.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -20,12 +22,16 @@ _MAX_GAMMA = 2**0.5 - 1  # Karras et al. 2022: more churn than this asks the mod
 class _Churn:
     """Adds a little noise before a step (Karras et al. 2022, algorithm 2, lines 4-6)."""
 
-    def __init__(self, run: Run, noise: NoiseSampler, s_churn: float, s_tmin: float, s_tmax: float, s_noise: float) -> None:
+    def __init__(
+        self, run: Run, noise: NoiseSampler, s_churn: float, s_tmin: float, s_tmax: float, s_noise: float
+    ) -> None:
         self._gamma = min(s_churn / max(run.steps, 1), _MAX_GAMMA)
         self._noise, self._s_noise = noise, s_noise
         self._tmin, self._tmax = s_tmin, s_tmax
 
-    def __call__(self, x: torch.Tensor, sigma: torch.Tensor, sigma_next: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(
+        self, x: torch.Tensor, sigma: torch.Tensor, sigma_next: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if self._gamma <= 0:
             return x, sigma
         # k-diffusion draws at every step, used or not: with tmin or tmax set, later noise depends on it
@@ -88,7 +94,9 @@ def heun(
     return x
 
 
-def _heun_step(run: Run, x: torch.Tensor, denoised: torch.Tensor, sigma: torch.Tensor, sigma_next: torch.Tensor) -> torch.Tensor:
+def _heun_step(
+    run: Run, x: torch.Tensor, denoised: torch.Tensor, sigma: torch.Tensor, sigma_next: torch.Tensor
+) -> torch.Tensor:
     d = slope(x, sigma, denoised)
     ahead = x + d * (sigma_next - sigma)
     if sigma_next == 0:
@@ -123,7 +131,9 @@ def dpm2(
     return x
 
 
-def midpoint_step(run: Run, x: torch.Tensor, denoised: torch.Tensor, sigma: torch.Tensor, sigma_next: torch.Tensor) -> torch.Tensor:
+def midpoint_step(
+    run: Run, x: torch.Tensor, denoised: torch.Tensor, sigma: torch.Tensor, sigma_next: torch.Tensor
+) -> torch.Tensor:
     """From sigma to sigma_next along the slope found half way in log sigma; a plain Euler step when sigma_next is 0."""
     d = slope(x, sigma, denoised)
     if sigma_next == 0:
@@ -157,7 +167,9 @@ def lms(
     order: int = 4,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """LMS: a polynomial through the last four slopes (Adams-Bashforth on uneven steps; cf. Liu et al. 2022, arXiv:2202.09778)."""
+    """LMS: a polynomial through the last four slopes (Adams-Bashforth on uneven steps; cf. Liu et al. 2022,
+    arXiv:2202.09778).
+    """
     run = Run(model, x, sigmas, callback, resume)
     table = run.sigmas.double().numpy()
     slopes: list[torch.Tensor] = list(run.recall("slopes", ()))
@@ -165,7 +177,9 @@ def lms(
         denoised = run.denoise(x, sigma)
         run.report(i, x, sigma, denoised, slopes=tuple(slopes))
         slopes = [slope(x, sigma, denoised), *slopes][:order]
-        x = x + sum(weight * d for weight, d in zip(adams_bashforth_weights(table, i, len(slopes)), slopes, strict=True))
+        x = x + sum(
+            weight * d for weight, d in zip(adams_bashforth_weights(table, i, len(slopes)), slopes, strict=True)
+        )
     return x
 
 
@@ -179,7 +193,9 @@ def dpmpp_2m(
     callback: Callback | None = None,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """DPM++ 2M: exponential integrator, extrapolating from the last two denoised (Lu et al. 2022, arXiv:2211.01095, algorithm 2)."""
+    """DPM++ 2M: exponential integrator, extrapolating from the last two denoised (Lu et al. 2022, arXiv:2211.01095,
+    algorithm 2).
+    """
     run = Run(model, x, sigmas, callback, resume)
     old_denoised: torch.Tensor | None = run.recall("old_denoised")
     for i, sigma, sigma_next in run:
@@ -200,11 +216,13 @@ Restarts = Mapping[float, tuple[int, int, float]]
 
 
 def restart_walk(sigmas: torch.Tensor, restarts: Restarts | None = None) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """The (from, to) pairs of a Restart run. A pair that starts above the end of the one before it is a restart: noise is added.
+    """The (from, to) pairs of a Restart run. A pair that starts above the end of the one before it is a restart:
+    noise is added.
 
-    ``restarts``: {sigma to restart at: (points of the detour, how often, sigma to go back up to)}. None chooses as webui does:
-    nothing below 20 steps; else one detour of 9 steps between .1 and 2 (from 36 steps on two, of a quarter of the steps each), paid for
-    by a coarser Karras schedule, so that the total stays the number of steps asked for.
+    ``restarts``: {sigma to restart at: (points of the detour, how often, sigma to go back up to)}. None chooses as
+    webui does: nothing below 20 steps; else one detour of 9 steps between .1 and 2 (from 36 steps on two, of a
+    quarter of the steps each), paid for by a coarser Karras schedule, so that the total stays the number of steps
+    asked for.
     """
     steps = len(sigmas) - 1
     if restarts is None:
@@ -223,7 +241,7 @@ def restart_walk(sigmas: torch.Tensor, restarts: Restarts | None = None) -> list
         top = int((sigmas - level).abs().argmin())
         if top < i + 1:
             detour_sigmas = karras(points, float(sigmas[i + 1]), float(sigmas[top]))[:-1]
-            walk += list(zip(detour_sigmas[:-1], detour_sigmas[1:], strict=True)) * times
+            walk += list(pairwise(detour_sigmas)) * times
     return walk
 
 

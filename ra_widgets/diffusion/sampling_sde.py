@@ -34,7 +34,9 @@ def euler_ancestral(
     s_noise: float = 1.0,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """Euler a: an Euler step further down than wanted, then fresh noise back up (the ancestral sampling of Ho et al. 2020, arXiv:2006.11239)."""
+    """Euler a: an Euler step further down than wanted, then fresh noise back up (the ancestral sampling of Ho et
+    al. 2020, arXiv:2006.11239).
+    """
     noise_sampler = noise_sampler or fresh_noise(x)
     run = Run(model, x, sigmas, callback, resume)
     for i, sigma, sigma_next in run:
@@ -84,7 +86,9 @@ def dpmpp_2s_ancestral(
     s_noise: float = 1.0,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """DPM++ 2S a: single-step second order with ancestral noise (Lu et al. 2022, DPM-Solver++, arXiv:2211.01095, algorithm 1)."""
+    """DPM++ 2S a: single-step second order with ancestral noise (Lu et al. 2022, DPM-Solver++, arXiv:2211.01095,
+    algorithm 1).
+    """
     noise_sampler = noise_sampler or fresh_noise(x)
     run = Run(model, x, sigmas, callback, resume)
     for i, sigma, sigma_next in run:
@@ -158,7 +162,8 @@ def dpmpp_2m_sde(
     solver_type: str = "midpoint",
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """DPM++ 2M SDE: the stochastic two-step solver (Lu et al. 2022, DPM-Solver++, arXiv:2211.01095, SDE-DPM-Solver++(2M)).
+    """DPM++ 2M SDE: the stochastic two-step solver (Lu et al. 2022, DPM-Solver++, arXiv:2211.01095,
+    SDE-DPM-Solver++(2M)).
 
     ``solver_type``: "midpoint" or "heun", how the second-order term is weighted; anything else raises ValueError.
     """
@@ -200,7 +205,15 @@ def dpmpp_2m_sde_heun(
 ) -> torch.Tensor:
     """DPM++ 2M SDE Heun: :func:`dpmpp_2m_sde` with the Heun weighting (Lu et al. 2022, arXiv:2211.01095)."""
     return dpmpp_2m_sde(
-        model, x, sigmas, noise_sampler=noise_sampler, callback=callback, eta=eta, s_noise=s_noise, solver_type="heun", resume=resume
+        model,
+        x,
+        sigmas,
+        noise_sampler=noise_sampler,
+        callback=callback,
+        eta=eta,
+        s_noise=s_noise,
+        solver_type="heun",
+        resume=resume,
     )
 
 
@@ -216,7 +229,9 @@ def dpmpp_3m_sde(
     s_noise: float = 1.0,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """DPM++ 3M SDE: the stochastic solver with three denoised in memory (Crowson 2023, after Lu et al., arXiv:2211.01095)."""
+    """DPM++ 3M SDE: the stochastic solver with three denoised in memory (Crowson 2023, after Lu et al.,
+    arXiv:2211.01095).
+    """
     noise_sampler = noise_sampler or brownian_noise(x, sigmas)
     run = Run(model, x, sigmas, callback, resume)
     denoised_1, denoised_2 = run.recall("denoised_1"), run.recall("denoised_2")

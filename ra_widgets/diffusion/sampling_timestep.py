@@ -1,9 +1,9 @@
 """Samplers that webui runs on the model's own variance-preserving scale: DDIM, DDIM CFG++, PLMS, UniPC.
 
-They take the same arguments as all others. Inside, x / sqrt(alpha) with sigma = sqrt((1 - alpha) / alpha) is the same process seen
-from the k-diffusion side, so alphas are 1 / (1 + sigma^2). Two habits of webui are kept: DDIM and PLMS do not walk the last stretch to
-sigma 0 (N steps make N - 1), and the result is returned on the model's scale, multiplied by sqrt(alpha) of where the walk ended.
-A callback's ``x`` is on the sigma scale, as everywhere.
+They take the same arguments as all others. Inside, x / sqrt(alpha) with sigma = sqrt((1 - alpha) / alpha) is the same
+process seen from the k-diffusion side, so alphas are 1 / (1 + sigma^2). Two habits of webui are kept: DDIM and PLMS
+do not walk the last stretch to sigma 0 (N steps make N - 1), and the result is returned on the model's scale,
+multiplied by sqrt(alpha) of where the walk ended. A callback's ``x`` is on the sigma scale, as everywhere.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def _on_model_scale(x: torch.Tensor, walk: torch.Tensor) -> torch.Tensor:
 
 
 def _ddim_noise(sigma: torch.Tensor, sigma_next: torch.Tensor, eta: float) -> torch.Tensor:
-    """Standard deviation of DDIM's noise, on the sigma scale (Song et al. 2020, eq. 16, divided by sqrt(alpha_next))."""
+    """Standard deviation of DDIM's noise, on the sigma scale (Song et al. 2020, eq. 16, divided by
+    sqrt(alpha_next)).
+    """
     a, a_next = alpha_of(sigma), alpha_of(sigma_next)
     return eta * ((1 - a_next) / (1 - a) * (1 - a / a_next)) ** 0.5 / a_next**0.5
 
@@ -79,8 +81,9 @@ def ddim_cfgpp(
 ) -> torch.Tensor:
     """DDIM CFG++: DDIM that goes on with the *unconditional* noise (Chung et al. 2024, arXiv:2406.08070).
 
-    A guided model (:class:`ra_widgets.diffusion.guidance.CFGDenoiser`) is asked through ``model.cfgpp(True)`` to divide its CFG scale
-    by 12.5 and to keep ``model.last_uncond``, the unconditional denoised. A model without guidance makes this plain DDIM.
+    A guided model (:class:`ra_widgets.diffusion.guidance.CFGDenoiser`) is asked through ``model.cfgpp(True)`` to
+    divide its CFG scale by 12.5 and to keep ``model.last_uncond``, the unconditional denoised. A model without
+    guidance makes this plain DDIM.
     """
     guided = hasattr(model, "cfgpp")
     if guided:
@@ -140,7 +143,9 @@ def plms(
 
 
 def _unipc_weights(ratios: Sequence[float], h: float, solver: str) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """(matrix R, vector b, B(h)) of UniPC's linear conditions (Zhao et al. 2023, theorem 3.1), in data prediction, double precision."""
+    """(matrix R, vector b, B(h)) of UniPC's linear conditions (Zhao et al. 2023, theorem 3.1), in data prediction,
+    double precision.
+    """
     order = len(ratios)
     hh = -h
     b_h = hh if solver == "bh1" else float(torch.expm1(torch.tensor(hh, dtype=torch.float64)))
@@ -168,10 +173,12 @@ def unipc(
     lower_order_final: bool = True,
     resume: Step | None = None,
 ) -> torch.Tensor:
-    """UniPC: a multistep predictor, corrected by the very call that the next step needs (Zhao et al. 2023, arXiv:2302.04867).
+    """UniPC: a multistep predictor, corrected by the very call that the next step needs (Zhao et al. 2023,
+    arXiv:2302.04867).
 
-    ``solver``: "bh1" or "bh2" (the paper's B(h)).  ``order``: highest order, 1 or more.  ``lower_order_final``: steadier ends for few
-    steps; a last step to sigma 0 is always of order 1. N steps make N calls. Raises ValueError for an unknown solver or order < 1.
+    ``solver``: "bh1" or "bh2" (the paper's B(h)).  ``order``: highest order, 1 or more.  ``lower_order_final``:
+    steadier ends for few steps; a last step to sigma 0 is always of order 1. N steps make N calls. Raises ValueError
+    for an unknown solver or order < 1.
     """
     if solver not in ("bh1", "bh2"):
         raise ValueError(f"solver must be 'bh1' or 'bh2', got {solver!r}")

@@ -1,8 +1,8 @@
 """Sigma schedules of webui 1.10, with their exact formulas, over a model's ``alphas_cumprod``.
 
-A schedule is a float32 tensor on the CPU: n sigmas that fall from the model's largest to its smallest, then 0. Two names differ from
-that on purpose, as they do in webui: "KL Optimal" ends at the smallest sigma instead of 0, and "DDIM" has one entry every
-``1000 // n`` timesteps, so more than n when n does not divide 1000.
+A schedule is a float32 tensor on the CPU: n sigmas that fall from the model's largest to its smallest, then 0. Two
+names differ from that on purpose, as they do in webui: "KL Optimal" ends at the smallest sigma instead of 0, and
+"DDIM" has one entry every ``1000 // n`` timesteps, so more than n when n does not divide 1000.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def model_sigmas(alphas_cumprod) -> torch.Tensor:
 def rescale_zero_terminal_snr(alphas_cumprod) -> torch.Tensor:
     """Shift and scale so that the last timestep has no signal left (Lin et al. 2023, arXiv:2305.08891, algorithm 1).
 
-    The last value is 4.897e-08 rather than 0, as in webui, so that the largest sigma (about 4519) is finite. Returns float32 [T].
+    The last value is 4.897e-08 rather than 0, as in webui, so that the largest sigma (about 4519) is finite. Returns
+    float32 [T].
     """
     roots = torch.as_tensor(alphas_cumprod).detach().to("cpu", torch.float32).sqrt()
     first, last = roots[0].clone(), roots[-1].clone()
@@ -44,7 +45,9 @@ def rescale_zero_terminal_snr(alphas_cumprod) -> torch.Tensor:
 
 
 def lcm_alphas(alphas_cumprod, original_steps: int = 50) -> torch.Tensor:
-    """The cumulative alphas a latent consistency model was distilled on: every ``T / original_steps``-th, ending at the last."""
+    """The cumulative alphas a latent consistency model was distilled on: every ``T / original_steps``-th, ending at
+    the last.
+    """
     alphas = torch.as_tensor(alphas_cumprod).detach().to("cpu", torch.float32)
     skip = len(alphas) // original_steps
     return alphas[torch.arange(len(alphas) - 1 - skip * (original_steps - 1), len(alphas), skip)]
@@ -59,7 +62,9 @@ def t_to_sigma(t: torch.Tensor | float, sigmas: torch.Tensor) -> torch.Tensor:
 
 
 def sigma_to_t(sigma: torch.Tensor | float, sigmas: torch.Tensor) -> torch.Tensor:
-    """The fractional timestep of a sigma, the inverse of :func:`t_to_sigma`; clamped to 0 .. T-1. No host synchronisation."""
+    """The fractional timestep of a sigma, the inverse of :func:`t_to_sigma`; clamped to 0 .. T-1. No host
+    synchronisation.
+    """
     logs = sigmas.log()
     value = torch.as_tensor(sigma, dtype=torch.float32, device=sigmas.device).log()
     low = (torch.searchsorted(logs, value.contiguous(), right=True) - 1).clamp(0, len(logs) - 2)
@@ -182,19 +187,20 @@ def sigmas(
     sgm: bool = False,
     sdxl: bool = False,
 ) -> torch.Tensor:
-    """The sigmas of ``n`` steps under a webui schedule name (any spelling :func:`ra_widgets.samplers.find_scheduler` knows).
+    """The sigmas of ``n`` steps under a webui schedule name (any spelling :func:`ra_widgets.samplers.find_scheduler`
+    knows).
 
-    ``alphas_cumprod``: the model's cumulative alphas [T], any array-like.  ``sigma_min``, ``sigma_max``: None or 0 for the model's
-    own; Uniform, Simple, DDIM and Align Your Steps do not look at them.  ``rho``: Karras (7) and Polyexponential (1).  ``alpha``,
-    ``beta``: Beta (.6).  ``discard_penultimate``: make n + 1 and drop the last one above zero.  ``sgm``: Normal without its last
-    timestep.  ``sdxl``: the SDXL table of Align Your Steps.
+    ``alphas_cumprod``: the model's cumulative alphas [T], any array-like.  ``sigma_min``, ``sigma_max``: None or 0
+    for the model's own; Uniform, Simple, DDIM and Align Your Steps do not look at them.  ``rho``: Karras (7) and
+    Polyexponential (1).  ``alpha``, ``beta``: Beta (.6).  ``discard_penultimate``: make n + 1 and drop the last one
+    above zero.  ``sgm``: Normal without its last timestep.  ``sdxl``: the SDXL table of Align Your Steps.
 
-    Returns float32 on the CPU, n + 1 long (see the module's two exceptions). Raises KeyError for an unknown name, ValueError for
-    n < 1, limits that are not positive, finite and in order, and rho, alpha or beta that are not positive.
+    Returns float32 on the CPU, n + 1 long (see the module's two exceptions). Raises KeyError for an unknown name,
+    ValueError for n < 1, limits that are not positive, finite and in order, and rho, alpha or beta that are not
+    positive.
     """
     label = find_scheduler(name)
-    if int(n) != n or n < 1:
-        raise ValueError(f"steps must be a whole number of at least 1, got {n}")
+    n = whole_steps(n)
     table = model_sigmas(alphas_cumprod)
     low, high = float(sigma_min or table[0]), float(sigma_max or table[-1])
     chosen = {"rho": rho or DEFAULT_RHO.get(label, 7.0), "alpha": alpha or DEFAULT_BETA, "beta": beta or DEFAULT_BETA}
@@ -203,21 +209,28 @@ def sigmas(
     for key, value in chosen.items():
         if not 0 < value < float("inf"):
             raise ValueError(f"{key} must be positive and finite, got {value}")
-    asked = _Asked(int(n) + bool(discard_penultimate), table, low, high, sgm=sgm, sdxl=sdxl, **chosen)
+    asked = _Asked(n + bool(discard_penultimate), table, low, high, sgm=sgm, sdxl=sdxl, **chosen)
     made = _MAKERS[label](asked).to(torch.float32)
     return torch.cat([made[:-2], made[-1:]]) if discard_penultimate else made
+
+
+def whole_steps(steps: float) -> int:
+    """A number of steps as an int. Raises ValueError unless it is a whole number of at least 1."""
+    if not 1 <= steps < 1 << 31 or int(steps) != steps:
+        raise ValueError(f"steps must be a whole number of at least 1, got {steps}")
+    return int(steps)
 
 
 def img2img_steps(steps: int, strength: float, fixed: bool = False) -> tuple[int, int]:
     """webui's count for picture-to-picture: (steps of the full schedule, t_enc); t_enc + 1 steps are run.
 
-    The run starts at ``sigmas(..., steps)[steps - t_enc - 1:]``. ``fixed`` (the second pass of hires fix, or "do exactly the
-    steps asked for") stretches the schedule so that exactly ``steps`` are run. ``strength`` in 0..1. Raises ValueError otherwise.
+    The run starts at ``sigmas(..., steps)[steps - t_enc - 1:]``. ``fixed`` (the second pass of hires fix, or "do
+    exactly the steps asked for") stretches the schedule so that exactly ``steps`` are run. ``strength`` in 0..1.
+    Raises ValueError otherwise.
     """
     if not 0.0 <= strength <= 1.0:
         raise ValueError(f"denoising_strength must be in 0..1, got {strength}")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    steps = whole_steps(steps)
     strength = min(strength, 0.999)
     if fixed and strength > 0:
         return int(steps / strength), steps - 1

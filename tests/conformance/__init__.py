@@ -1,0 +1,1 @@
+"""Checks against the reference and against other implementations."""

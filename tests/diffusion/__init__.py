@@ -1,0 +1,1 @@
+"""Tests of ra_widgets.diffusion."""
