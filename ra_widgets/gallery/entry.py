@@ -193,7 +193,7 @@ def _whole(value: object) -> int:
 def _moment(value: object, milliseconds: int) -> str:
     if isinstance(value, str) and len(value) < 40:
         try:
-            return datetime.fromisoformat(value).isoformat()
+            return datetime.fromisoformat(value).isoformat(timespec="milliseconds")
         except ValueError:
             pass
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")

@@ -127,6 +127,8 @@ def _text(kind: bytes, data: bytes, budget: int) -> tuple[str, str]:
         if rest[:1] != b"\x00":
             raise ValueError("unknown compression")
         return name, _inflate(rest[1:], budget).decode("latin-1")
+    if len(rest) < 2:
+        raise ValueError("cut off")
     compressed, method = rest[0], rest[1]
     _language, _, rest = rest[2:].partition(b"\x00")
     _translated, _, body = rest.partition(b"\x00")

@@ -81,7 +81,7 @@ def query(text: str) -> Query:
 
     Nothing in the text is syntax: quotes, stars, brackets, AND, NEAR and minus signs are ordinary text.
     """
-    text = text[:MAX_QUERY].replace("\x00", "").strip()
+    text = text[:MAX_QUERY].replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
     terms: dict[str, None] = {}
     for is_cjk, run in runs(text):
         if not is_cjk:
