@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,7 @@ class Studio(RAWidget):
 
     def _connect(self) -> None:
         self._follower = StageFollower(self.stage)
-        self._pump = EventPump(self._handle, self.show_error)
+        self._pump = EventPump(self._handle, self._follower.previews, self.show_error)
         self.header.observe(lambda change: self.set_trait("lang", change["new"]), "lang")
         self.header.observe(lambda change: self.set_trait("skin", change["new"]), "skin")
         self.header.observe(lambda change: self.set_trait("tab", change["new"]), "tab")
@@ -332,11 +333,14 @@ def studio(kernel: PipelineKernel | None = None, *, lang: str | None = None, ski
 
     Args:
         kernel: what makes the pictures; None: a new kernel with the embedded model.
-        lang: ``zh`` or ``en``; None: the current language. skin: ``light`` (宣纸) or ``dark`` (夜墨).
+        lang: ``zh`` or ``en``; None: the current language. skin: ``light`` (宣纸) or ``dark`` (夜墨);
+            None: ``RA_SKIN``, else light.
 
     Example:
         >>> import ra_widgets as ra
         >>> ra.studio()
     """
-    options: dict[str, Any] = {"skin": skin if skin in SKINS else "light"}
+    # `ra studio --skin` and a page's ?skin= arrive in the environment
+    wanted = skin or os.environ.get("RA_SKIN")
+    options: dict[str, Any] = {"skin": wanted if wanted in SKINS else "light"}
     return Studio(kernel, lang=lang, **options)
