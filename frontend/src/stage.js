@@ -27,10 +27,7 @@ function keepPictures(model) {
 
 function render(host) {
   const ctx = frame(host, "stage-widget");
-  let previewUrl = null;
-
-  const previewImage = h("img", { class: "ra-picture" });
-  const preview = h("div", { class: "ra-preview", hidden: true }, previewImage);
+  const preview = h("div", { class: "ra-preview", hidden: true });
   const result = h("div", { class: "ra-result" });
   const empty = h("div", { class: "ra-empty" });
   const left = h("span", { class: "ra-progress-left" });
@@ -51,12 +48,21 @@ function render(host) {
     if (list.length) lightbox(list, Math.min(Math.max(index, 0), list.length - 1), ctx.t, ctx.root.closest(".ra-studio")?.dataset ?? ctx.root.dataset);
   };
 
+  // a grid in which the pictures are as large as they can be
+  const arrangeGrid = (node, count, width, height) => {
+    if (!count) return;
+    const box = stage.clientWidth / (stage.clientHeight || 1) || 1;
+    const columns = gridColumns(count, width / height, box);
+    node.style.setProperty("--ra-columns", columns);
+    node.style.setProperty("--ra-rows", Math.ceil(count / columns));
+    node.style.setProperty("--ra-aspect", `${width} / ${height}`);
+    node.toggleAttribute("data-many", count > 1);
+  };
   const layout = () => {
     const list = pictures();
-    if (!list.length) return;
-    const box = stage.clientWidth / (stage.clientHeight || 1) || 1;
-    result.style.setProperty("--ra-columns", gridColumns(list.length, list[0].width / list[0].height, box));
-    result.style.setProperty("--ra-rows", Math.ceil(list.length / gridColumns(list.length, list[0].width / list[0].height, box)));
+    if (list.length) arrangeGrid(result, list.length, list[0].width, list[0].height);
+    const first = preview.firstElementChild;
+    if (first?.naturalWidth) arrangeGrid(preview, preview.childElementCount, first.naturalWidth, first.naturalHeight);
   };
 
   const showPictures = () => {
@@ -83,7 +89,6 @@ function render(host) {
         return cell;
       }),
     );
-    result.toggleAttribute("data-many", list.length > 1);
     layout();
     showSelected();
     arrange();
@@ -96,21 +101,27 @@ function render(host) {
     });
   };
 
-  const showPreview = () => {
-    const data = ctx.get("preview");
-    const old = previewUrl;
-    previewUrl = null;
-    if (data && data.byteLength) {
-      previewUrl = pictureUrl(data, "image/jpeg");
-      previewImage.src = previewUrl;
-    } else previewImage.removeAttribute("src");
-    if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
+  const showPreviews = () => {
+    const list = ctx.get("previews") ?? [];
+    while (preview.childElementCount > list.length) {
+      URL.revokeObjectURL(preview.lastElementChild.src);
+      preview.lastElementChild.remove();
+    }
+    list.forEach((data, index) => {
+      if (!preview.children[index]) preview.append(h("img", { class: "ra-picture", alt: "", onload: layout }));
+      const image = preview.children[index];
+      if (image.src) {
+        const old = image.src;
+        setTimeout(() => URL.revokeObjectURL(old), 1000);
+      }
+      image.src = pictureUrl(data, "image/jpeg");
+    });
     arrange();
   };
 
   // one of: a preview of the work, the pictures, the invitation
   const arrange = () => {
-    const working = Boolean(previewUrl);
+    const working = (ctx.get("previews") ?? []).length > 0;
     preview.hidden = !working;
     result.hidden = working || pictures().length === 0;
     empty.hidden = working || pictures().length > 0;
@@ -157,7 +168,7 @@ function render(host) {
   ctx.watch("pictures", showPictures);
   ctx.on("change:arrived", showPictures);
   ctx.on("change:selected", showSelected);
-  ctx.watch("preview", showPreview);
+  ctx.watch("previews", showPreviews);
   ctx.watch("status texts", showStatus);
   ctx.watch("examples texts", showEmpty);
   const sizes = new ResizeObserver(layout);
@@ -166,7 +177,6 @@ function render(host) {
   const done = ctx.finish();
   return () => {
     sizes.disconnect();
-    if (previewUrl) URL.revokeObjectURL(previewUrl);
     done();
   };
 }

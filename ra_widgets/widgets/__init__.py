@@ -1,4 +1,7 @@
-"""The widgets, one a file, each usable alone; :func:`ra_widgets.studio` puts them together. Nothing here imports torch."""
+"""The widgets, one a file, each usable alone; :func:`ra_widgets.studio` puts them together.
+
+Nothing here imports torch.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What all widgets share: language, skin, the door to the browser, and errors that appear in the page.
 
-A callback that fails inside a widget is silent in a notebook and in a dashboard alike: nothing on the page, nothing in the
-log. So every callback here is guarded, and what went wrong stands in the page, in its language.
+A callback that fails inside a widget is silent in a notebook and in a dashboard alike: nothing on the page, nothing in
+the log. So every callback here is guarded, and what went wrong stands in the page, in its language.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, ClassVar, TypeVar
 import anywidget
 import traitlets as tr
 
-from ra_widgets.errors import RAError, describe
-from ra_widgets.i18n import get_language, normalise, t
+from ra_widgets.errors import InvalidRequest, RAError, describe
+from ra_widgets.i18n import catalogue, get_language, normalise, t
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +47,6 @@ def shared(trait: tr.TraitType) -> Any:
     return trait.tag(sync=True, echo_update=False)
 
 
-def shared_bytes() -> Any:
-    """A trait of bytes. The browser's buffers arrive as memoryview, which ``Bytes`` would refuse without a word."""
-    return tr.Bytes().tag(sync=True, echo_update=False, from_json=lambda value, _: bytes(value))
-
-
 def guarded(method: F) -> F:
     """A method of a widget whose exceptions are shown in the page instead of vanishing."""
 
@@ -64,6 +59,20 @@ def guarded(method: F) -> F:
             return None
 
     return call  # type: ignore[return-value]
+
+
+def sentence_of(error: BaseException, lang: str) -> str:
+    """What the page says of an error: its sentence, with the fields called what the page calls them."""
+    if not isinstance(error, InvalidRequest):
+        return describe(error, lang)
+    sentences = []
+    for problem in error.problems or [error]:
+        field = str(problem.values.get("field", ""))
+        known = f"studio.{field}" in catalogue(lang)
+        values = {**problem.values, "field": t(f"studio.{field}", lang)} if known else problem.values
+        sentences.append(t(problem.key, lang, **values))
+    between, end = ("; ", ".") if lang == "en" else ("；", "。")
+    return between.join(sentence.rstrip("。.") for sentence in sentences) + end
 
 
 class RAWidget(anywidget.AnyWidget):
@@ -93,7 +102,8 @@ class RAWidget(anywidget.AnyWidget):
         unknown = sorted(set(kwargs) - set(self.trait_names()))
         if unknown:
             known = sorted(name for name in self.class_own_traits() if not name.startswith("_"))
-            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}; it has {', '.join(known)}, lang, skin, disabled")
+            known += ["lang", "skin", "disabled"]
+            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}; it has {', '.join(known)}")
         self._failure: BaseException | None = None
         self._sink: Callable[[BaseException], None] | None = None
         self._callbacks: dict[str, list[Callable[..., Any]]] = {}
@@ -127,7 +137,7 @@ class RAWidget(anywidget.AnyWidget):
     def _language_changed(self, _: Any) -> None:
         self.texts = self._make_texts()
         if self._failure is not None and self._error:
-            self._error = describe(self._failure, self.lang)
+            self._error = sentence_of(self._failure, self.lang)
         self.language_changed()
 
     def language_changed(self) -> None:
@@ -142,7 +152,7 @@ class RAWidget(anywidget.AnyWidget):
             self._sink(error)
             return
         self._failure = error
-        self._error = describe(error, self.lang)
+        self._error = sentence_of(error, self.lang)
 
     def clear_error(self) -> None:
         """Take the error away."""
@@ -163,7 +173,8 @@ class RAWidget(anywidget.AnyWidget):
                 super().set_state({name: value})
             except tr.TraitError:
                 got = repr(value)
-                self.show_error(RAError("studio.error.value", name=self.word(name), got=got[:40] + "…" * (len(got) > 40)))
+                got = got[:40] + "…" * (len(got) > 40)
+                self.show_error(RAError("studio.error.value", name=self.word(name), got=got))
                 self.send_state(name)  # the page shows again what is really set
             except Exception as error:
                 self.show_error(error)

@@ -22,20 +22,27 @@ GAP = 0.095
 
 
 class EventPump:
-    """Hands events to ``handle`` in its own daemon thread.
+    """Hands events on in its own daemon thread.
 
     Args:
-        handle: called with each event that is to be shown.
-        failed: called with an exception of ``handle``.
+        handle: called with each event that is to be shown, but for previews.
+        previews: called with the newest previews, one a picture.
+        failed: called with an exception of either.
         close_after_final: end after the first final event.
     """
 
     def __init__(
-        self, handle: Callable[[Event], None], failed: Callable[[BaseException], None], *, close_after_final: bool = False
+        self,
+        handle: Callable[[Event], None],
+        previews: Callable[[list[Preview]], None],
+        failed: Callable[[BaseException], None],
+        *,
+        close_after_final: bool = False,
     ) -> None:
-        self._handle, self._failed, self._close_after_final = handle, failed, close_after_final
+        self._handle, self._previews, self._failed = handle, previews, failed
+        self._close_after_final = close_after_final
         self._events: deque[Event] = deque()
-        self._newest: dict[type[Event], Event] = {}
+        self._newest: dict[tuple[type[Event], int], Event] = {}
         self._next = 0.0
         self._busy = False
         self._closed = False
@@ -48,11 +55,13 @@ class EventPump:
             if self._closed:
                 return
             if isinstance(event, Progress | Preview):
-                self._newest[type(event)] = event
+                self._newest[type(event), getattr(event, "index", 0)] = event
             else:
-                if event.final:
-                    # what the job was doing is of no interest once it is over
-                    self._newest = {k: e for k, e in self._newest.items() if e.job_id != event.job_id}
+                # a finished picture is not covered by its preview, and a job that is over shows no progress
+                gone = (Progress, Preview) if event.final else (Preview,) if isinstance(event, ImageDone) else ()
+                self._newest = {
+                    key: old for key, old in self._newest.items() if not (key[0] in gone and old.job_id == event.job_id)
+                }
                 self._events.append(event)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ra-widgets-events", daemon=True)
@@ -89,13 +98,17 @@ class EventPump:
 
     def _run(self) -> None:
         while (events := self._take()) is not None:
-            for event in events:
-                try:
-                    self._handle(event)
-                except Exception as error:
-                    self._failed(error)
-                if event.final and self._close_after_final:
-                    self.close()
+            previews = [event for event in events if isinstance(event, Preview)]
+            try:
+                for event in events:
+                    if not isinstance(event, Preview):
+                        self._handle(event)
+                if previews:
+                    self._previews(previews)
+            except Exception as error:
+                self._failed(error)
+            if self._close_after_final and events[-1].final:
+                self.close()
 
 
 class StageFollower:
@@ -107,11 +120,26 @@ class StageFollower:
         self._shown: str = ""
         self._current: str = ""
         self._ignored: str = ""
+        self._shots: dict[int, Preview] = {}
 
     def look_away(self) -> None:
         """The user looks at another picture: no previews of the present job; what it finishes is shown again."""
         self._shown, self._ignored = "", self._current
-        self.stage.preview = b""
+        self._no_previews()
+
+    def _no_previews(self) -> None:
+        self._shots.clear()
+        self.stage.previews = []
+
+    def previews(self, events: list[Preview]) -> None:
+        """Show the newest previews: of a batch, those of its first pictures."""
+        for event in events:
+            if event.job_id != self._current or event.job_id == self._ignored:
+                continue
+            if any(old.step > event.step for old in self._shots.values()):
+                self._shots.clear()  # the next batch has begun
+            self._shots[event.index] = event
+        self.stage.previews = [self._shots[index].data for index in sorted(self._shots)]
 
     def handle(self, event: Event) -> None:
         """Bring one event to the stage."""
@@ -124,10 +152,9 @@ class StageFollower:
         elif isinstance(event, Loading | Progress):
             stage.show_progress(event, stopping=event.job_id in self.stopping)
         elif isinstance(event, Started):
-            stage.status = {"kind": "working", "step": 0, "steps": 0, "image": 0, "images": 1, "fraction": 0.0, "elapsed": 0.0}
-        elif isinstance(event, Preview) and event.job_id != self._ignored:
-            stage.show_preview(event)
+            stage.show_progress(Progress(job_id=event.job_id))
         elif isinstance(event, ImageDone):
+            self._no_previews()
             if self._shown == event.job_id:
                 stage.add(event.record)
             else:
@@ -136,4 +163,5 @@ class StageFollower:
         elif isinstance(event, Done | Failed | Cancelled):
             self.stopping.discard(event.job_id)
             self._current = ""
+            self._no_previews()
             stage.show_idle()

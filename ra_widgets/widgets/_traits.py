@@ -1,4 +1,4 @@
-"""Trait types for numbers that people type: whole numbers and decimals, nothing that JavaScript or JSON cannot carry."""
+"""Trait types for numbers that people type: whole numbers and decimals that JavaScript and JSON can carry."""
 
 from __future__ import annotations
 

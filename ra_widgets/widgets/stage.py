@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import traitlets as tr
 
-from ra_widgets.events import Loading, Preview, Progress
+from ra_widgets.events import Loading, Progress
 from ra_widgets.results import Record
-from ra_widgets.widgets._base import RAWidget, shared, shared_bytes
+from ra_widgets.widgets._base import RAWidget, shared
 from ra_widgets.widgets._traits import Whole
 
-PREVIEW_GAP = 0.095
-"""Seconds between two previews that are sent, at least (ten a second)."""
 MOST = 36
 """Pictures on the stage, at most; the gallery has them all."""
 PAGE_BYTES = 24 * 2**20
-"""Pictures that together are larger than this go to the page as JPEG of at most 1024 pixels; the files stay as they are."""
+"""Pictures beyond this many bytes together go to the page as JPEG of at most 1024 pixels; the files stay as they are."""
 
 
 def page_picture(record: Record, room: int) -> tuple[bytes, str]:
@@ -41,15 +38,16 @@ def page_picture(record: Record, room: int) -> tuple[bytes, str]:
 
 
 def _facts(record: Record) -> dict[str, Any]:
-    return {"id": record.id, "width": record.width, "height": record.height, "seed": record.seed, "alt": record.prompt[:500]}
+    facts = {name: getattr(record, name) for name in ("id", "width", "height", "seed")}
+    return {**facts, "alt": record.prompt[:500]}
 
 
 class Stage(RAWidget):
-    """Shows the work: a preview while it goes on with step, time and estimate, then the pictures; a click makes them large.
+    """Shows the work: previews with step, time and estimate while it goes on, then the pictures; a click makes them large.
 
     Attributes:
         status: what is going on, see :meth:`show_progress`.
-        preview: JPEG bytes of the work in progress, b"" for none.
+        previews: JPEG bytes of the work in progress, one a picture.
         pictures: what is shown, as dicts with id, width, height, seed, alt.
         selected: index of the picture that is selected.
         examples: sentences offered while the stage is empty.
@@ -71,7 +69,7 @@ class Stage(RAWidget):
     MESSAGES = ("example", "lacking")
 
     status = shared(tr.Dict())
-    preview = shared_bytes()
+    previews = shared(tr.List(tr.Bytes()))
     pictures = shared(tr.List(tr.Dict()))
     selected = shared(Whole(0))
     examples = shared(tr.List(tr.Unicode()))
@@ -81,7 +79,6 @@ class Stage(RAWidget):
         self._bytes = 0
         # pictures come from the worker's side and from clicks in the gallery
         self._lock = threading.RLock()
-        self._last_preview = 0.0
         super().__init__(**kwargs)
         self.observe(lambda _: self._fire("select", self), "selected")
 
@@ -138,13 +135,6 @@ class Stage(RAWidget):
         self.show([])
 
     # -- the work --------------------------------------------------------------------------------------------------
-    def show_preview(self, event: Preview) -> None:
-        """Show a preview; more than ten a second are left out."""
-        now = time.monotonic()
-        if event.index == 0 and now - self._last_preview >= PREVIEW_GAP:
-            self._last_preview = now
-            self.preview = event.data
-
     def show_progress(self, event: Progress | Loading, stopping: bool = False) -> None:
         """Show how far the work is."""
         if isinstance(event, Loading):
@@ -161,16 +151,15 @@ class Stage(RAWidget):
         self.status = {"kind": "queued", "position": position}
 
     def show_idle(self) -> None:
-        """Take progress and preview away."""
+        """Take the progress away."""
         self.status = {"kind": "idle"}
-        self.preview = b""
 
     def follow(self, job: Any) -> None:
         """Show a job from now on: its progress, previews and pictures."""
         from ra_widgets.widgets._pump import EventPump, StageFollower
 
         follower = StageFollower(self)
-        pump = EventPump(follower.handle, self.show_error, close_after_final=True)
+        pump = EventPump(follower.handle, follower.previews, self.show_error, close_after_final=True)
         job.add_listener(pump.put)
 
     # -- callbacks -------------------------------------------------------------------------------------------------

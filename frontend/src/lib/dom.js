@@ -15,7 +15,7 @@ export function h(tag, attrs = {}, ...children) {
 }
 
 const PATHS = {
-  dice: "M5 4h14a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zM8.5 8.5h.01M15.5 8.5h.01M12 12h.01M8.5 15.5h.01M15.5 15.5h.01",
+  dice: "M5 4h14a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zM8.5 15.5h.01M12 12h.01M15.5 8.5h.01",
   recycle: "M4 12a8 8 0 0 1 13.7-5.6L20 8.7M20 4v4.7h-4.7M20 12a8 8 0 0 1-13.7 5.6L4 15.3M4 20v-4.7h4.7",
   swap: "M7 4 4 7l3 3M4 7h12M17 14l3 3-3 3M20 17H8",
   copy: "M9 9h10v11H9zM6 15H5V4h10v2",
@@ -159,6 +159,8 @@ export function frame({ model, el }, kind) {
     const close = ctx.iconButton("ra-error-close", "close", "error.close", () => ctx.push({ _error: "" }));
     error.append(icon("alert"), h("div", { class: "ra-error-text" }, h("strong", { text: sentence }), h("span", { text: hint })), close);
     (ctx.errorPlace ?? root).prepend(error);
+    const box = error.getBoundingClientRect();
+    if (box.height && (box.top < 0 || box.bottom > window.innerHeight)) error.scrollIntoView({ block: "nearest" });
   };
 
   ctx.finish = () => {
@@ -174,10 +176,7 @@ export function frame({ model, el }, kind) {
       root.toggleAttribute("inert", Boolean(model.get("disabled")));
       root.toggleAttribute("data-disabled", Boolean(model.get("disabled")));
     });
-    ctx.watch("_error", () => {
-      showError();
-      // a listener of push() above sets the trait here without an event when Python already cleared it
-    });
+    ctx.watch("_error", showError);
     ctx.on("change:texts", showError);
     el.append(root);
     root.dataset.ready = "1";
