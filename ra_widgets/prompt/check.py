@@ -61,55 +61,59 @@ def check_parts(text: str, cleaned: Cleaned, whole: list[Part], programs: list[P
 def check_part(program: Program, part: Part, only: bool) -> tuple[list[Issue], int]:
     """Issues of one AND part, with positions in the text of all parts."""
     found: list[Issue] = []
+    more = 0
     offset, text = part.start, part.text
+
+    def add(code: str, start: int, end: int, shown: str = "") -> None:
+        nonlocal more
+        if len(found) < LIMIT:
+            found.append(Issue(code, offset + start, offset + end, shown or text[start : min(end, start + 40)]))
+        else:
+            more += 1
+
     if program.literal:
-        at = offset + program.literal_at
-        found.append(Issue(f"literal_{program.literal}", at, at + 1, text[program.literal_at : program.literal_at + 1]))
+        add(f"literal_{program.literal}", program.literal_at, program.literal_at + 1)
     if only and part.weight != 1:
-        found.append(Issue("weight_without_and", part.weight_start, part.end, f"{part.weight:g}"))
-    edits = {mark for edit in program.edits for mark in (program.marks(edit)[0], program.marks(edit)[-1])}
-    opened: dict[str, list[int]] = {"(": [], "[": []}
-    colons: list[int] = []  # for each open "[", how many ":" stand directly or deeper inside
+        add("weight_without_and", part.weight_start - offset, part.end - offset, f"{part.weight:g}")
+    # Brackets and separators of edits are gone before weights are read.
+    edits = {mark for edit in program.edits for mark in program.marks(edit)}
+    rounds: list[int] = []
+    squares: list[int] = []
+    colons: list[bool] = []  # for each open "[": is there a ":" directly inside?
     end = 0
     for token in _TOKEN.findall(text):
         start, end = end, end + len(token)
         first = token[0]
-        if start in edits:
-            # The bracket of an edit is gone before weights are read. A run of "[" may begin with several.
-            if first == "]":
-                continue
-            plain = [at for at in range(start, end) if at not in edits]
-            opened["["] += plain
-            colons += [0] * len(plain)
-        elif first == "(":
-            opened["("] += range(start, end)
+        if first == "(":
+            rounds += range(start, end)
         elif first == "[":
-            plain = [at for at in range(start, end) if at not in edits]
-            opened["["] += plain
-            colons += [0] * len(plain)
-        elif first in ")]":
-            own, other = ("(", "[") if first == ")" else ("[", "(")
-            if not opened[own]:
-                found.append(Issue("stray_bracket", offset + start, offset + end, first))
+            plain = [at for at in range(start, end) if at not in edits] if edits else range(start, end)
+            squares += plain
+            colons += [False] * len(plain)
+        elif start in edits:
+            continue
+        elif first == ")" or first == "]":
+            own, other = (rounds, squares) if first == ")" else (squares, rounds)
+            if not own:
+                add("stray_bracket", start, end)
                 continue
-            begin = opened[own].pop()
-            if opened[other] and opened[other][-1] > begin:
-                found.append(Issue("crossing_brackets", offset + begin, offset + end, text[begin : begin + 40]))
-            if own == "[" and colons.pop() and not program.literal:
-                found.append(Issue("not_an_edit", offset + begin, offset + end, text[begin:end][:40]))
+            begin = own.pop()
+            if other and other[-1] > begin:
+                add("crossing_brackets", begin, end)
+            if first == "]" and colons.pop() and not program.literal:
+                add("not_an_edit", begin, end)
         elif first == ":":
-            if colons:
-                colons[-1] += opened["["][-1] > (opened["("][-1] if opened["("] else -1)
-            if len(token) > 1 and opened["("] and not _is_number(token[1:]):
-                found.append(Issue("bad_number", offset + start + 1, offset + end, token[1:].strip()[:40]))
-        elif "BREAK" in token and (opened["("] or opened["["]):
-            found += [
-                Issue("break_in_brackets", offset + start + match.start(), offset + start + match.end(), "BREAK")
-                for match in _BREAK.finditer(token)
-            ]
-    lost = sorted([*opened["("], *opened["["]])
-    found += [Issue("unclosed_bracket", offset + at, offset + at + 1, text[at]) for at in lost[:LIMIT]]
-    return found[: 2 * LIMIT], max(0, len(found) - 2 * LIMIT) + max(0, len(lost) - LIMIT)
+            if squares and (not rounds or squares[-1] > rounds[-1]):
+                colons[-1] = True
+            if len(token) > 1 and rounds and not _is_number(token[1:]):
+                add("bad_number", start + 1, end, token[1:].strip()[:40])
+        elif "BREAK" in token and (rounds or squares):
+            for match in _BREAK.finditer(token):
+                add("break_in_brackets", start + match.start(), start + match.end())
+    lost = sorted(rounds + squares)
+    for at in lost[:LIMIT]:
+        add("unclosed_bracket", at, at + 1)
+    return found, more + max(0, len(lost) - LIMIT)
 
 
 def _is_number(text: str) -> bool:

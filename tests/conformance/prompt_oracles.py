@@ -74,9 +74,7 @@ def lark_schedule(text: str, steps: int, hires_steps: int | None = None, old: bo
     return [[end, _render(tree, end, when)] for end in sorted(ends) if end >= 1]
 
 
-_TOKENS = re.compile(
-    r"\\\(|\\\)|\\\[|\\]|\\\\|\\|\(|\[|:\s*([+-]?[.\d]+)\s*\)|\)|]|[^\\()\[\]:]+|:"
-)
+_TOKENS = re.compile(r"\\\(|\\\)|\\\[|\\]|\\\\|\\|\(|\[|:\s*([+-]?[.\d]+)\s*\)|\)|]|[^\\()\[\]:]+|:")
 _BREAK = re.compile(r"\s*\bBREAK\b\s*", re.S)
 
 
@@ -120,3 +118,17 @@ def plain_attention(text: str) -> list[list]:
         else:
             merged.append(piece)
     return merged
+
+
+_WEIGHT = re.compile(r"^((?:\s|.)*?)(?:\s*:\s*([-+]?(?:\d+\.?|\d*\.\d+)))?\s*$")
+
+
+def and_parts(text: str) -> list[tuple[str, float]]:
+    """``[(text, weight), ...]`` by the two regular expressions of the description."""
+    result = []
+    for part in re.split(r"\bAND\b", text):
+        match = _WEIGHT.search(part)
+        assert match
+        words, weight = match.groups()
+        result.append((words, 1.0 if weight is None else float(weight)))
+    return result
