@@ -13,7 +13,8 @@ from ra_widgets.samplers import SAMPLER_NAMES, SAMPLERS_INFO, SCHEDULER_NAMES, f
 def test_the_names_are_webuis():
     assert SAMPLER_NAMES == (
         "DPM++ 2M", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 2S a", "DPM++ 3M SDE", "Euler a", "Euler",
-        "LMS", "Heun", "DPM2", "DPM2 a", "DPM fast", "DPM adaptive", "Restart", "DDIM", "DDIM CFG++", "PLMS", "UniPC", "LCM",
+        "LMS", "Heun", "DPM2", "DPM2 a", "DPM fast", "DPM adaptive", "Restart", "DDIM", "DDIM CFG++", "PLMS", "UniPC",
+        "LCM",
     )  # fmt: skip
     assert SCHEDULER_NAMES == (
         "Automatic", "Uniform", "Karras", "Exponential", "Polyexponential", "SGM Uniform", "KL Optimal",

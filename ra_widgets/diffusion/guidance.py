@@ -194,7 +194,7 @@ class CFGDenoiser:
         denoised = self._combine(cond_out, uncond_out, scale)
         if self.options.rescale and not alone:
             denoised = self._rescale(x, sigma, denoised, cond_out)
-        if self.mask is not None:
+        if self.mask is not None and self.init_latent is not None:
             mask = self.mask.to(denoised)
             denoised = denoised * mask + self.init_latent.to(denoised) * (1 - mask)
         self.denoised = denoised
@@ -250,7 +250,7 @@ class CFGDenoiser:
         image = self.image_cond
         image_cond = image if plain or image is None else image[index]
         if prepared.together is not None:
-            image_both = None if image is None else torch.cat([image_cond, image])
+            image_both = None if image is None or image_cond is None else torch.cat([image_cond, image])
             parts.append((torch.cat([x_cond, x]), torch.cat([sigma_cond, sigma]), image_both, prepared.together))
         else:
             parts.append((x_cond, sigma_cond, image_cond, prepared.conds))
@@ -297,11 +297,11 @@ class CFGDenoiser:
 
     def _pad(self, conds: CondBatch, unconds: CondBatch) -> tuple[CondBatch, CondBatch]:
         missing = conds.context.shape[1] - unconds.context.shape[1]
-        if missing == 0 or not (self.options.pad_v0 or self.options.pad_empty is not None):
-            return conds, unconds
-        if self.options.pad_v0:
+        if missing != 0 and self.options.pad_v0:
             context = _repeat_last(unconds.context, conds.context.shape[1])[:, : conds.context.shape[1]]
             return conds, CondBatch(context, unconds.extras)
+        if missing == 0 or self.options.pad_empty is None:
+            return conds, unconds
         empty = self.options.pad_empty.to(conds.context)
         shorter = unconds if missing > 0 else conds
         filling = empty.repeat(abs(missing) // len(empty), 1).expand(len(shorter.context), -1, -1)

@@ -231,14 +231,13 @@ def _install_draw() -> None:
 
     with _install_lock:
         original = brownian_interval._randn
-        if getattr(original, "_ra_draw", False):
+        if original.__module__ == __name__:
             return
 
         def draw(size, dtype, device, seed):
             owner: BrownianNoise | None = getattr(_walking, "owner", None)
             return original(size, dtype, device, seed) if owner is None else owner._node(tuple(size), int(seed))
 
-        draw._ra_draw = True
         brownian_interval._randn = draw
 
 

@@ -9,6 +9,7 @@ multiplied by sqrt(alpha) of where the walk ended. A callback's ``x`` is on the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -85,9 +86,9 @@ def ddim_cfgpp(
     divide its CFG scale by 12.5 and to keep ``model.last_uncond``, the unconditional denoised. A model without
     guidance makes this plain DDIM.
     """
-    guided = hasattr(model, "cfgpp")
-    if guided:
-        model.cfgpp(True)
+    guidance: Any = model if hasattr(model, "cfgpp") else None
+    if guidance is not None:
+        guidance.cfgpp(True)
     try:
         noise_sampler = noise_sampler or fresh_noise(x)
         walk = _walk_of(sigmas)
@@ -95,7 +96,7 @@ def ddim_cfgpp(
         for i, sigma, sigma_next in run:
             denoised = run.denoise(x, sigma)
             run.report(i, x, sigma, denoised)
-            eps = slope(x, sigma, model.last_uncond if guided else denoised)
+            eps = slope(x, sigma, denoised if guidance is None else guidance.last_uncond)
             if eta:
                 added = _ddim_noise(sigma, sigma_next, eta)
                 noise = added * noise_sampler(sigma, sigma_next)
@@ -104,8 +105,8 @@ def ddim_cfgpp(
                 x = denoised + sigma_next * eps
         return _on_model_scale(x, walk)
     finally:
-        if guided:
-            model.cfgpp(False)
+        if guidance is not None:
+            guidance.cfgpp(False)
 
 
 # Adams-Bashforth on even steps, newest first (Liu et al. 2022, eq. 9 and its lower orders)
@@ -137,7 +138,7 @@ def plms(
             ahead = denoised + sigma_next * memory[0]
             eps = (memory[0] + slope(ahead, sigma_next, run.denoise(ahead, sigma_next))) / 2
         else:
-            eps = sum(weight * old for weight, old in zip(_PLMS_WEIGHTS[len(memory)], memory, strict=True))
+            eps = _mix(_PLMS_WEIGHTS[len(memory)], memory)
         x = x + (sigma_next - sigma) * eps
     return _on_model_scale(x, walk)
 
@@ -217,5 +218,5 @@ def unipc(
     return x * alpha_of(run.sigmas[-1]) ** 0.5
 
 
-def _mix(weights: Sequence[float], tensors: Sequence[torch.Tensor]) -> torch.Tensor | float:
+def _mix(weights: Sequence[float], tensors: Sequence[torch.Tensor]) -> torch.Tensor | Any:
     return sum((weight * tensor for weight, tensor in zip(weights, tensors, strict=True)), 0.0)
