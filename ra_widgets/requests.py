@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from ra_widgets import samplers
 from ra_widgets.errors import InvalidRequest
+from ra_widgets.request_fields import HiresFields, SamplingFields
 
 MAX_SEED = 2**32 - 1
 """Seeds are 0..2**32-1, as in the webui; -1 asks for a random one."""
@@ -76,20 +77,22 @@ class Request(BaseModel):
 
     def to_code(self, variable: str = "kernel") -> str:
         """The one line of Python that makes this request: ``kernel.generate(ra.TextToImage(...))``."""
+        infos = type(self).model_fields
+        own = [name for name in type(self).__annotations__ if name in infos]
         fields = ", ".join(
             f"{name}={getattr(self, name)!r}"
-            for name, info in type(self).model_fields.items()
-            if name not in ("kind", "schema_version") and getattr(self, name) != info.default
+            for name in dict.fromkeys([*own, *infos])
+            if name not in ("kind", "schema_version") and getattr(self, name) != infos[name].default
         )
         return f"{variable}.generate(ra.{type(self).__name__}({fields}))"
 
 
-def _unknown(field: str, allowed: tuple[str, ...], got: str) -> PydanticCustomError:
-    context = {"field": field, "allowed": ", ".join(allowed), "got": repr(got)[:80]}
-    return PydanticCustomError(f"invalid.{field}", f"unknown {field}", context)
+def _unknown(field: str, prefix: str, allowed: tuple[str, ...], got: str) -> PydanticCustomError:
+    context = {"field": prefix + field, "allowed": ", ".join(allowed), "got": repr(got)[:80]}
+    return PydanticCustomError(f"invalid.{field}", f"unknown {field}", context)  # type: ignore[arg-type]
 
 
-class TextToImage(Request):
+class TextToImage(SamplingFields, HiresFields, Request):
     """Text to image.
 
     Args:
@@ -105,6 +108,8 @@ class TextToImage(Request):
         batch_size: pictures made at once, 1..64; n_iter: batches in a row, 1..1000.
         clip_skip: stop at this layer of the text encoder, counted from its end, 1..12.
         model: name of a model to use for this request; None: the one that is loaded.
+
+    Further fields: :class:`~ra_widgets.request_fields.SamplingFields`, :class:`~ra_widgets.request_fields.HiresFields`.
     """
 
     kind: Literal["txt2img"] = "txt2img"
@@ -140,27 +145,50 @@ class TextToImage(Request):
     @model_validator(mode="before")
     @classmethod
     def _sampler_names(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or not ({"sampler", "scheduler"} & set(data)):
+        if not isinstance(data, dict) or not ({"sampler", "scheduler", "hr_sampler", "hr_scheduler"} & set(data)):
             return data
         data = dict(data)
-        sampler, scheduler = data.get("sampler", "DPM++ 2M"), data.get("scheduler", "Automatic")
-        if isinstance(sampler, str) and isinstance(scheduler, str):
-            try:
-                label = samplers.find_scheduler(scheduler)
-            except KeyError:
-                raise _unknown("scheduler", samplers.SCHEDULER_NAMES, scheduler) from None
-            try:
-                data["sampler"], inside = samplers.split_name(sampler)
-            except KeyError:
-                raise _unknown("sampler", samplers.SAMPLER_NAMES, sampler) from None
-            data["scheduler"] = inside if inside and label == samplers.AUTOMATIC else label
+        for prefix in ("", "hr_"):
+            sampler, scheduler = data.get(prefix + "sampler"), data.get(prefix + "scheduler")
+            inside = None
+            if isinstance(sampler, str):
+                try:
+                    data[prefix + "sampler"], inside = samplers.split_name(sampler)
+                except KeyError:
+                    raise _unknown("sampler", prefix, samplers.SAMPLER_NAMES, sampler) from None
+            if isinstance(scheduler, str) or inside:
+                try:
+                    label = samplers.find_scheduler(scheduler)
+                except KeyError:
+                    raise _unknown("scheduler", prefix, samplers.SCHEDULER_NAMES, str(scheduler)) from None
+                data[prefix + "scheduler"] = inside if inside and label == samplers.AUTOMATIC else label
         return data
 
     @model_validator(mode="after")
     def _size(self) -> Self:
-        if self.width and self.height and self.width * self.height > MAX_PIXELS:
-            raise PydanticCustomError("invalid.pixels", "too many pixels", {"field": "width", "limit": MAX_PIXELS})
+        if self.width and self.height:
+            if self.width * self.height > MAX_PIXELS:
+                raise PydanticCustomError("invalid.pixels", "too many pixels", {"field": "width", "limit": MAX_PIXELS})
+            if self.enable_hr:
+                width, height = self.hires_size()
+                if not (64 <= width <= 4096 and 64 <= height <= 4096):
+                    context = {"field": "hr_scale", "width": width, "height": height}
+                    raise PydanticCustomError("invalid.hires_size", "size out of range", context)
         return self
+
+    def hires_size(self) -> tuple[int, int]:
+        """Size (width, height) after hires fix, before rounding down to whole latent cells, by the webui's rule.
+
+        Needs width and height. With both ``hr_resize_x`` and ``hr_resize_y`` the picture is cropped to that shape.
+        """
+        width, height = self.width or 0, self.height or 0
+        if self.hr_resize_x == 0 and self.hr_resize_y == 0:
+            return int(width * self.hr_scale), int(height * self.hr_scale)
+        if self.hr_resize_y == 0:
+            return self.hr_resize_x, self.hr_resize_x * height // width
+        if self.hr_resize_x == 0:
+            return self.hr_resize_y * width // height, self.hr_resize_y
+        return self.hr_resize_x, self.hr_resize_y
 
     @property
     def images(self) -> int:

@@ -49,6 +49,14 @@ class Part:
     schedule: tuple[tuple[int, Encoded], ...]
 
 
+@dataclass(frozen=True)
+class Timeline:
+    """What prompt schedules are counted against: denoiser calls of the first pass and, in the second, of hires fix."""
+
+    calls: int
+    hires_calls: int | None = None
+
+
 def chunks_of(text: str, tokenizer: Any, emphasis: str = "Original", backtrack: int = COMMA_BACKTRACK) -> list[Chunk]:
     """Cut a text into chunks of the tokenizer's length less two (75 for CLIP), weights beside tokens.
 
@@ -106,21 +114,19 @@ class TextEncoder:
         """How many texts were really encoded (not found in the cache)."""
         self._cache: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
 
-    def parts(self, prompt: str, calls: int, clip_skip: int = 1, emphasis: str = "Original") -> list[Part]:
-        """The positive prompt: one :class:`Part` for each ``AND`` member, scheduled over ``calls`` denoiser calls."""
+    def parts(self, prompt: str, timeline: Timeline, clip_skip: int = 1, emphasis: str = "Original") -> list[Part]:
+        """The positive prompt: one :class:`Part` for each ``AND`` member, scheduled over the timeline."""
         text, _ = split_networks(prompt)
-        found = []
-        for member, weight in split_and(text):
-            steps = prompt_schedule(member, calls)
-            schedule = tuple((int(end), self.encode(words, clip_skip, emphasis)) for end, words in steps)
-            found.append(Part(float(weight), schedule))
-        return found
+        return [self._part(member, float(weight), timeline, clip_skip, emphasis) for member, weight in split_and(text)]
 
-    def negative(self, prompt: str, calls: int, clip_skip: int = 1, emphasis: str = "Original") -> Part:
+    def negative(self, prompt: str, timeline: Timeline, clip_skip: int = 1, emphasis: str = "Original") -> Part:
         """The negative prompt: never split at ``AND``."""
         text, _ = split_networks(prompt)
-        steps = prompt_schedule(text, calls)
-        return Part(1.0, tuple((int(end), self.encode(words, clip_skip, emphasis)) for end, words in steps))
+        return self._part(text, 1.0, timeline, clip_skip, emphasis)
+
+    def _part(self, text: str, weight: float, timeline: Timeline, clip_skip: int, emphasis: str) -> Part:
+        steps = prompt_schedule(text, timeline.calls, timeline.hires_calls)
+        return Part(weight, tuple((int(end), self.encode(words, clip_skip, emphasis)) for end, words in steps))
 
     def encode(self, text: str, clip_skip: int = 1, emphasis: str = "Original") -> Encoded:
         """Encode one text without schedule: embeds [77 * chunks, D] on the model's device and dtype."""

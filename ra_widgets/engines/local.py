@@ -62,6 +62,7 @@ class LocalEngine:
         self._running: Job | None = None
         self._state = "idle"
         self._loaded: LoadedModel | None = None
+        self._second: LoadedModel | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         # an interpreter that ends while torch works in a daemon thread can crash: stop the work first
@@ -143,7 +144,7 @@ class LocalEngine:
                 if self._state != "closed":
                     self._state = "idle"
                 del job
-        self._loaded = None
+        self._loaded = self._second = None
 
     def _carry_out(self, job: Job) -> Done | Failed | Cancelled:
         records: list[Record] = []
@@ -196,6 +197,18 @@ class LocalEngine:
         memory.empty_cache(device)
         return fresh
 
+    def _beside(self, name: str) -> LoadedModel:
+        """A further model beside the one in use (the refiner); the last one asked for is kept."""
+        info = resolve(name)
+        if self._loaded is not None and self._loaded.info.path == info.path:
+            return self._loaded
+        if self._second is None or self._second.info.path != info.path:
+            from ra_widgets.diffusion import memory, pipeline
+
+            self._second = None
+            self._second = pipeline.load(info, memory.choose_device(self._device_wanted), self._precision_wanted)
+        return self._second
+
     def _work(self, model: LoadedModel, request: Any, job: Job, records: list[Record]) -> None:
         import torch
 
@@ -218,7 +231,7 @@ class LocalEngine:
             return record
 
         jpeg = tasks.previewer(model).jpeg if self.previews and model.own_engine else None
-        work = Work(job, request.images, finish, jpeg)
+        work = Work(job, request.images, finish, jpeg, self._beside)
         with torch.inference_mode():
             tasks.run(model, request, work)
 

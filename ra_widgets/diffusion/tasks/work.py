@@ -33,6 +33,7 @@ class Work:
         images: pictures that the job will make.
         finish: saves a picture.
         jpeg: ``jpeg(latents, index) -> (bytes, width, height)``, or None for no previews.
+        other_model: ``other_model(name)`` loads a further model (the refiner) beside the one in use.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Work:
         images: int,
         finish: Finish,
         jpeg: Callable[[Any, int], tuple[bytes, int, int]] | None = None,
+        other_model: Callable[[str], Any] | None = None,
     ) -> None:
         self.job = job
         self.images = images
@@ -50,22 +52,35 @@ class Work:
         self._jpeg = jpeg
         self._last_preview = 0.0
         self._batch = 1
+        self._passes, self._pass = [1], 0
+        self._other_model = other_model
+
+    def other_model(self, name: str) -> Any:
+        """The loaded model of this name, beside the one in use."""
+        assert self._other_model is not None
+        return self._other_model(name)
 
     def check(self) -> None:
         """Raise :class:`JobCancelled` if the job was cancelled. Call it before anything that takes long."""
         if self.job.cancelled:
             raise JobCancelled()
 
-    def batch(self, size: int) -> None:
-        """A batch of ``size`` pictures begins."""
+    def batch(self, size: int, passes: list[int] | None = None) -> None:
+        """A batch of ``size`` pictures begins; ``passes``: the steps of each pass it takes."""
         self._batch = size
-        self.progress(0, 1)
+        self._passes, self._pass = passes or [1], 0
+        self.progress(0, self._passes[0])
+
+    def next_pass(self) -> None:
+        """The next pass of the batch begins."""
+        self._pass += 1
 
     def progress(self, step: int, steps: int) -> None:
-        """``step`` of ``steps`` of the present batch are done."""
+        """``step`` of ``steps`` of the present pass are done."""
         self.check()
         done = len(self.records)
-        share = step / max(steps, 1) * (1 - DECODE_SHARE)
+        before, now = sum(self._passes[: self._pass]), self._passes[self._pass]
+        share = (before + step / max(steps, 1) * now) / max(sum(self._passes), 1) * (1 - DECODE_SHARE)
         self._emit(step, steps, min((done + self._batch * share) / max(self.images, 1), 1.0))
 
     def _emit(self, step: int, steps: int, fraction: float) -> None:

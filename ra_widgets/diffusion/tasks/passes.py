@@ -1,0 +1,235 @@
+"""One pass of sampling, shared by all tasks on our own engine: prompts and noise in, latents out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ra_widgets.diffusion.conditioning import Part, TextEncoder, Timeline
+from ra_widgets.diffusion.denoiser import LCMDenoiser, ModelDenoiser, diffusers_call
+from ra_widgets.diffusion.guidance import CFGDenoiser, Cond, GuidanceOptions, Refiner
+from ra_widgets.diffusion.noise import BrownianNoise, ImageNoise
+from ra_widgets.diffusion.pipeline import LoadedModel
+from ra_widgets.diffusion.plan import SamplingPlan, plan
+from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
+from ra_widgets.diffusion.sampling_base import Step
+from ra_widgets.diffusion.tasks.work import Work
+from ra_widgets.errors import EngineError, InvalidRequest
+from ra_widgets.requests import TextToImage
+
+Prompts = list[list[tuple[Cond, float]]]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass does, beyond what the request says for all of them.
+
+    Attributes:
+        walk: sampler and sigmas. prompt, negative: texts. timeline: what their schedules count against.
+        width, height: pixels. refine: hand over to the refiner, if the request names one.
+    """
+
+    walk: SamplingPlan
+    prompt: str
+    negative: str
+    timeline: Timeline
+    width: int
+    height: int
+    refine: bool = False
+
+
+def plan_walk(
+    model: LoadedModel, request: TextToImage, sampler: str, scheduler: str, steps: int, strength: float | None = None,
+    fixed_steps: bool = False,
+) -> SamplingPlan:
+    """The walk down the sigmas for a request.
+
+    Raises:
+        InvalidRequest: its numbers leave nothing to do.
+    """
+    try:
+        return plan(
+            sampler,
+            scheduler,
+            steps,
+            model.alphas_cumprod,
+            strength=strength,
+            fixed_steps=fixed_steps,
+            sigma_min=request.schedule_min_sigma or None,
+            sigma_max=request.schedule_max_sigma or None,
+            rho=request.schedule_rho or None,
+            alpha=request.beta_alpha,
+            beta=request.beta_beta,
+            always_discard_penultimate=request.discard_penultimate,
+            sgm_noise_multiplier=request.sgm_noise_multiplier,
+            sdxl=model.info.family == "sdxl",
+        )
+    except ValueError as error:
+        raise InvalidRequest("invalid.schedule", field="steps", detail=str(error), got=steps) from error
+
+
+def sample(
+    model: LoadedModel,
+    request: TextToImage,
+    this: Pass,
+    seeds: Sequence[tuple[int, int]],
+    work: Work,
+    init: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Latents float32 [B, 4, h, w] for (seed, variation seed) pairs, from pure noise or from ``init`` latents.
+
+    Raises:
+        EngineError: the model produced invalid numbers. JobCancelled.
+    """
+    walk = this.walk
+    noise = make_noise(model, request, seeds, this.width, this.height)
+    first = noise.first().to(model.device)
+    x = walk.start(first) if init is None else walk.start(first, init)
+    prompts, negatives = conditioning(model, request, this, len(seeds))
+    guided = CFGDenoiser(
+        denoiser(model, walk),
+        prompts,
+        negatives,
+        guidance(model, request),
+        total_steps=walk.guidance_steps,
+        refiner=refiner(request, this, len(seeds), work) if this.refine else None,
+        seen=lambda _: work.check(),
+    )
+
+    def report(step: Step) -> None:
+        work.progress(step.i + 1, step.total or walk.run_steps)
+        work.preview(step.denoised, step.i + 1)
+
+    latents = SAMPLERS[walk.info.name](
+        guided,
+        x,
+        walk.sigmas,
+        noise_sampler=noise_sampler(request, walk, noise, x),
+        callback=report,
+        **pick_options(walk.info.name, **sampler_options(request, walk)),
+    )
+    if not bool(torch.isfinite(latents).all()):
+        raise EngineError("error.nan")
+    return latents
+
+
+def make_noise(
+    model: LoadedModel, request: TextToImage, seeds: Sequence[tuple[int, int]], width: int, height: int
+) -> ImageNoise:
+    """The noise of a batch: a source of its own for every picture."""
+    scale = model.latent_scale
+    varied = request.subseed_strength > 0
+    return ImageNoise(
+        [seed for seed, _ in seeds],
+        (model.vae.config.latent_channels, height // scale, width // scale),
+        rng=request.rng,
+        subseeds=[subseed for _, subseed in seeds] if varied else None,
+        subseed_strength=request.subseed_strength,
+        seed_resize=(request.seed_resize_from_w, request.seed_resize_from_h) if request.seed_resize_from_w else None,
+        eta_noise_seed_delta=request.eta_noise_seed_delta,
+    )
+
+
+def sampler_options(request: TextToImage, walk: SamplingPlan) -> dict[str, Any]:
+    """The request's options for the sampler; it takes those that it knows, as in the webui."""
+    eta = request.eta if request.eta is not None else walk.info.default_eta if walk.info.uses_eta else None
+    return {
+        "eta": eta,
+        "s_churn": request.s_churn,
+        "s_tmin": request.s_tmin,
+        "s_tmax": request.s_tmax or math.inf,
+        "s_noise": request.s_noise,
+    }
+
+
+def guidance(model: LoadedModel, request: TextToImage) -> GuidanceOptions:
+    """The request's guidance settings."""
+    return GuidanceOptions(
+        cfg_scale=float(request.cfg_scale or 0.0),
+        rescale=request.cfg_rescale,
+        s_min_uncond=request.s_min_uncond,
+        skip_early_cond=request.skip_early_cond,
+        pad_empty=text_encoder(model).encode("", request.clip_skip).embeds if request.pad_cond_uncond else None,
+    )
+
+
+def noise_sampler(request: TextToImage, walk: SamplingPlan, noise: ImageNoise, x: torch.Tensor) -> Any:
+    """What a sampler draws on its way: a Brownian tree for the SDE family, else the pictures' own sources."""
+    if not walk.info.brownian:
+        return noise.sampler(x)
+    positive = walk.sigmas[walk.sigmas > 0]
+    return BrownianNoise(x, positive.min(), positive.max(), noise.seeds, rng=request.rng)
+
+
+def denoiser(model: LoadedModel, walk: SamplingPlan) -> ModelDenoiser:
+    """The model's denoiser for this sampler, made once."""
+    kind = LCMDenoiser if walk.info.name == "LCM" else ModelDenoiser
+    key = kind.__name__
+    if key not in model.cache:
+        model.cache[key] = kind(diffusers_call(model.unet), model.alphas_cumprod, model.prediction_type)
+    found: ModelDenoiser = model.cache[key]
+    return found
+
+
+def refiner(request: TextToImage, this: Pass, count: int, work: Work) -> Refiner | None:
+    """The second model for the end of the run, loaded when it is needed."""
+    name = request.refiner_checkpoint
+    if not name or request.refiner_switch_at >= 1:
+        return None
+
+    def make() -> tuple[ModelDenoiser, Prompts, list[Cond]]:
+        other = work.other_model(name)
+        return denoiser(other, this.walk), *conditioning(other, request, this, count)
+
+    return Refiner(request.refiner_switch_at, make)
+
+
+def text_encoder(model: LoadedModel) -> TextEncoder:
+    """The model's text encoder with its cache, made once."""
+    if "text_encoder" not in model.cache:
+        model.cache["text_encoder"] = TextEncoder(model)
+    found: TextEncoder = model.cache["text_encoder"]
+    return found
+
+
+def conditioning(model: LoadedModel, request: TextToImage, this: Pass, count: int) -> tuple[Prompts, list[Cond]]:
+    """Prompts and negative prompts for ``count`` pictures."""
+    encoder = text_encoder(model)
+    time_ids = _time_ids(this) if model.info.family == "sdxl" else None
+    positive = encoder.parts(this.prompt, this.timeline, request.clip_skip, request.emphasis)
+    negative = encoder.negative(this.negative, this.timeline, request.clip_skip, request.emphasis)
+    prompts = [(_cond(part, time_ids), part.weight) for part in positive]
+    return [prompts] * count, [_cond(negative, time_ids)] * count
+
+
+def _cond(part: Part, time_ids: torch.Tensor | None) -> Cond:
+    entries = []
+    for end, encoded in part.schedule:
+        extras = {}
+        if time_ids is not None and encoded.pooled is not None:
+            extras = {"text_embeds": encoded.pooled, "time_ids": time_ids}
+        entries.append((end, encoded.embeds, extras))
+    return Cond(tuple(entries))
+
+
+def _time_ids(this: Pass) -> torch.Tensor:
+    """SDXL's size conditioning: original size, crop corner, target size (height first)."""
+    height, width = float(this.height), float(this.width)
+    return torch.tensor([height, width, 0.0, 0.0, height, width])
+
+
+def to_image(pixels: torch.Tensor) -> Image.Image:
+    """float [3, H, W] in 0..1 to a PIL RGB image (webui's rounding: truncate)."""
+    array = (pixels.permute(1, 2, 0) * 255.0).to(torch.uint8).cpu().contiguous().numpy()
+    return Image.fromarray(array)
+
+
+def to_pixels(image: Image.Image) -> torch.Tensor:
+    """A PIL RGB image to float32 [3, H, W] in 0..1."""
+    data = torch.frombuffer(bytearray(image.convert("RGB").tobytes()), dtype=torch.uint8)
+    return data.reshape(image.height, image.width, 3).permute(2, 0, 1).float() / 255

@@ -1,0 +1,106 @@
+"""Groups of request fields that several kinds of requests share. Names and meanings are the webui's."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+LATENT_UPSCALERS = (
+    "Latent",
+    "Latent (antialiased)",
+    "Latent (bicubic)",
+    "Latent (bicubic antialiased)",
+    "Latent (nearest)",
+    "Latent (nearest-exact)",
+)
+PIXEL_UPSCALERS = ("None", "Lanczos", "Nearest")
+EMPHASIS = ("Original", "No norm", "Ignore", "None")
+
+
+class SamplingFields(BaseModel):
+    """How the sampler walks, beyond its name. None and the defaults mean "as the webui does without being asked".
+
+    Args:
+        eta: noise added on the way, 0..1, for samplers that take it (ancestral, SDE, DDIM); None: the sampler's default.
+        s_churn, s_tmin, s_tmax, s_noise: stochastic sampling of Karras et al. 2022, algorithm 2 (Euler, Heun, DPM2);
+            s_tmax 0 means no upper end.
+        eta_noise_seed_delta: ENSD, added to the seed for all noise after the first.
+        seed_resize_from_w, seed_resize_from_h: take the noise of a picture of this size (0: off), pixels.
+        rng: where noise comes from: ``"NV"`` (Philox, the same everywhere) or ``"CPU"`` (torch's generator).
+        emphasis: how prompt weights act, one of :data:`EMPHASIS`.
+        s_min_uncond: negative guidance minimum sigma (NGMS), 0..15; skip_early_cond: ignore the negative prompt in this
+            first share of the steps, 0..1; pad_cond_uncond: lengthen the shorter prompt so that both run together.
+        cfg_rescale: guidance rescale, 0..1 (Lin et al. 2023, arXiv:2305.08891).
+        schedule_min_sigma, schedule_max_sigma, schedule_rho: ends and curve of the schedule, 0: its own.
+        beta_alpha, beta_beta: shape of the Beta schedule.
+        discard_penultimate: leave out the last sigma but one; sgm_noise_multiplier: start noise as SGM models want it.
+    """
+
+    eta: float | None = Field(None, ge=0, le=1)
+    s_churn: float = Field(0.0, ge=0, le=100)
+    s_tmin: float = Field(0.0, ge=0, le=1000)
+    s_tmax: float = Field(0.0, ge=0, le=1000)
+    s_noise: float = Field(1.0, ge=0, le=2)
+    eta_noise_seed_delta: int = Field(0, ge=0, le=2**32 - 1)
+    seed_resize_from_w: int = Field(0, ge=0, le=4096, multiple_of=8)
+    seed_resize_from_h: int = Field(0, ge=0, le=4096, multiple_of=8)
+    rng: Literal["NV", "CPU"] = "NV"
+    emphasis: Literal["Original", "No norm", "Ignore", "None"] = "Original"
+    s_min_uncond: float = Field(0.0, ge=0, le=15)
+    skip_early_cond: float = Field(0.0, ge=0, le=1)
+    pad_cond_uncond: bool = False
+    cfg_rescale: float = Field(0.0, ge=0, le=1)
+    schedule_min_sigma: float = Field(0.0, ge=0, le=1000)
+    schedule_max_sigma: float = Field(0.0, ge=0, le=1000)
+    schedule_rho: float = Field(0.0, ge=0, le=100)
+    beta_alpha: float = Field(0.6, gt=0, le=10)
+    beta_beta: float = Field(0.6, gt=0, le=10)
+    discard_penultimate: bool = False
+    sgm_noise_multiplier: bool = False
+
+    @model_validator(mode="after")
+    def _sigma_range(self) -> Self:
+        low, high = self.schedule_min_sigma, self.schedule_max_sigma
+        if low and high and low >= high:
+            raise PydanticCustomError(
+                "invalid.sigma_range", "empty sigma range", {"field": "schedule_min_sigma", "low": low, "high": high}
+            )
+        if bool(self.seed_resize_from_w) != bool(self.seed_resize_from_h):
+            raise PydanticCustomError("invalid.both", "give both", {"field": "seed_resize_from_w, seed_resize_from_h"})
+        return self
+
+
+class HiresFields(BaseModel):
+    """Hires fix: a second pass over the enlarged picture; and the refiner, a second model for the end of a run.
+
+    Args:
+        enable_hr: make the second pass. denoising_strength: how much it may change, 0..1.
+        hr_scale: enlargement 1..4; hr_resize_x, hr_resize_y: final size in pixels instead (0: from the other one).
+        hr_upscaler: one of the latent or pixel upscalers. hr_second_pass_steps: 0: as many as ``steps``.
+        hr_sampler, hr_scheduler: None: the same. hr_prompt, hr_negative_prompt: "": the same.
+        refiner_checkpoint: name of the model that takes over when ``refiner_switch_at`` (0..1) of the timesteps are done.
+    """
+
+    enable_hr: bool = False
+    denoising_strength: float = Field(0.7, ge=0, le=1)
+    hr_scale: float = Field(2.0, ge=1, le=4)
+    hr_resize_x: int = Field(0, ge=0, le=4096, multiple_of=8)
+    hr_resize_y: int = Field(0, ge=0, le=4096, multiple_of=8)
+    hr_upscaler: str = "Latent"
+    hr_second_pass_steps: int = Field(0, ge=0, le=150)
+    hr_sampler: str | None = None
+    hr_scheduler: str | None = None
+    hr_prompt: str = Field("", max_length=10_000)
+    hr_negative_prompt: str = Field("", max_length=10_000)
+    refiner_checkpoint: str | None = None
+    refiner_switch_at: float = Field(0.8, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _known_upscaler(self) -> Self:
+        allowed = (*LATENT_UPSCALERS, *PIXEL_UPSCALERS)
+        if self.hr_upscaler not in allowed:
+            context = {"field": "hr_upscaler", "allowed": ", ".join(allowed), "got": repr(self.hr_upscaler)[:80]}
+            raise PydanticCustomError("invalid.upscaler", "unknown upscaler", context)
+        return self
