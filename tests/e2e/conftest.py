@@ -1,8 +1,8 @@
 """A real browser and real servers for the end-to-end tests.
 
-The browser is found (``CHROMIUM``, the usual names, Playwright's own) or else installed: a missing browser never skips a
-test. Servers are the real commands in process groups of their own, each with a home folder of its own; they are ready when
-they print their address.
+The browser is found (``CHROMIUM``, the usual names, Playwright's own) or else installed: a missing browser never skips
+a test. Servers are the real commands in process groups of their own, each with a home folder of its own; they are ready
+when they print their address.
 """
 
 from __future__ import annotations

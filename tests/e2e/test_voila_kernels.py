@@ -97,7 +97,7 @@ def test_the_kernel_ends_when_the_tab_is_closed(server, chromium_page):
     before = server.kernels()
     assert len(before) >= 1
     chromium_page.close(run_before_unload=True)
-    gone, alive = psutil.wait_procs(before, timeout=30)
+    _, alive = psutil.wait_procs(before, timeout=30)
     assert alive == []
 
 
@@ -106,7 +106,7 @@ def test_a_reload_leaves_no_kernel_behind(server, chromium_page):
     first = server.kernels()
     chromium_page.reload()
     chromium_page.wait_for_selector(".facts")
-    gone, alive = psutil.wait_procs(first, timeout=30)
+    _, alive = psutil.wait_procs(first, timeout=30)
     assert alive == [] and len(server.kernels()) == 1
 
 
@@ -118,7 +118,7 @@ def test_the_kernel_of_a_tab_that_vanishes_is_culled(server, new_page):
     # the page goes without its good-bye, as when a laptop is shut
     page.context.set_offline(True)
     page.close(run_before_unload=False)
-    gone, alive = psutil.wait_procs(kernels, timeout=40)
+    _, alive = psutil.wait_procs(kernels, timeout=40)
     assert alive == []
 
 

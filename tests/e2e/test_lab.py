@@ -1,0 +1,66 @@
+"""One pass through JupyterLab, as ``ra lab`` opens it: Chinese, quiet, and the studio works in a cell."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+
+@pytest.fixture(scope="module")
+def lab(start_server: Callable[..., object]) -> Iterator[object]:
+    server = start_server("lab", "--port", "0")
+    yield server
+    server.stop()
+
+
+def test_it_opens_the_first_lesson_in_chinese(lab, chromium_page: Page, artifacts: Path):
+    page = chromium_page
+    page.goto(lab.url)
+    page.wait_for_selector(".jp-Notebook .jp-MarkdownOutput h1")
+    expect(page.locator(".jp-NotebookPanel .jp-Notebook").first).to_contain_text(re.compile("[一-鿿]"))
+    expect(page.locator("#jp-MainMenu")).to_contain_text("文件")
+    expect(page.locator("#jp-MainMenu")).to_contain_text("运行")
+    page.screenshot(path=artifacts / "lab-course.png")
+    assert page.locator(".Toastify__toast").count() == 0, "no pop-up about news"
+    assert lab.token and lab.token not in page.title()
+
+
+def test_the_studio_in_a_notebook_makes_a_picture(lab, chromium_page: Page, artifacts: Path):
+    page = chromium_page
+    page.goto(lab.at("/lab/tree/notebooks/studio.ipynb", reset=""))
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
+    page.locator(".jp-Notebook .jp-CodeCell").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector(".ra-studio", timeout=120_000)
+    page.locator(".ra-prompt [contenteditable=true], .ra-prompt textarea").first.click()
+    page.keyboard.insert_text("一个红苹果")
+    page.locator(".ra-generate").first.click()
+    picture = page.locator(".ra-result img").first
+    picture.wait_for(timeout=120_000)
+    assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") == 128
+    page.screenshot(path=artifacts / "lab-studio.png")
+    assert page.page_errors == []
+    assert list((lab.home / "gallery").rglob("*.png"))
+
+
+def test_the_user_s_jupyter_is_left_alone(lab):
+    """All that Lab wrote lies in the workbench's own home, and the secret is nobody else's to read."""
+    config = lab.home / "jupyter" / "config" / "jupyter_server_config.json"
+    assert json.loads(config.read_text("utf-8"))["IdentityProvider"]["token"] == lab.token
+    assert (lab.home / "course" / "zh").is_dir() and (lab.home / "course" / "notebooks" / "studio.ipynb").is_file()
+
+
+def test_without_the_secret_lab_stays_shut(lab):
+    import http.client
+
+    for path, headers in (("/api/contents", {}), ("/lab", {}), ("/api/contents", {"Host": "evil.example"})):
+        connection = http.client.HTTPConnection("127.0.0.1", lab.port, timeout=30)
+        connection.request("GET", path, headers=headers)
+        assert connection.getresponse().status in (302, 403)
+        connection.close()
