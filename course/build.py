@@ -11,7 +11,7 @@ A source is a py:percent file (https://jupytext.readthedocs.io/en/latest/formats
 * ``source-only``: for the source as a script; in no notebook.
 
 In code, ``T("中文", "English")`` becomes the text of the language, and of comments that begin with ``# zh:`` or ``# en:`` the
-right ones stay. The result has no outputs, ids made from lesson and position, and the same bytes on every machine.
+right ones stay. Lines of running Chinese text are joined without a space. The result has no outputs, ids made from lesson and position, and the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent
 LANGUAGES = ("zh", "en")
 KEPT_TAGS = ("exercise", "solution", "raises-exception", "nbval-skip")
+WIDE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef\u201c\u201d\u2018\u2019\u2026"
+# a line of running Chinese text that goes on in the next line: the break would be shown as a space
+JOINT = re.compile(rf"(?<=[{WIDE}])\n(?=[{WIDE}])(?!\n)")
 COMMENT = re.compile(r"^(\s*)# (zh|en): ?(.*)$")
 
 
@@ -67,8 +70,11 @@ def translate(code: str, language: str) -> str:
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset), reverse=True):
         if len(call.args) != 2 or call.keywords:
             raise LessonError(f"T needs two texts: {ast.unparse(call)}")
-        text = ast.get_source_segment(code, call.args[LANGUAGES.index(language)])
+        chosen = call.args[LANGUAGES.index(language)]
+        text = ast.get_source_segment(code, chosen)
         assert text is not None and call.end_lineno is not None and call.end_col_offset is not None
+        if isinstance(chosen, (ast.Constant, ast.JoinedStr)) and "\n" in text:
+            text = f"({text})"  # strings side by side need the brackets that go away with the call
         rows = code.encode("utf-8").split(b"\n")
         start = sum(len(row) + 1 for row in rows[: call.lineno - 1]) + call.col_offset
         end = sum(len(row) + 1 for row in rows[: call.end_lineno - 1]) + call.end_col_offset
@@ -91,6 +97,8 @@ def build(path: Path, language: str, solutions: bool = False) -> dict[str, Any]:
                 source = translate(source, language)
             except (SyntaxError, LessonError) as error:
                 raise LessonError(f"{path.name}, cell {index}: {error}") from error
+        else:
+            source = JOINT.sub("", source)
         kept = [tag for tag in tags if tag in KEPT_TAGS]
         entry: dict[str, Any] = {
             "cell_type": cell["cell_type"],

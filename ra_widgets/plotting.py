@@ -50,6 +50,9 @@ NIGHT = {
 }
 """The colours of the dark skin ("夜墨"), by the same names."""
 
+MAX_WIDTH = 9.6
+"""Inches that fit into a notebook's column."""
+
 CYCLE = ("vermilion", "jade", "violet", "amber", "sky", "plum", "ink", "muted")
 
 
@@ -169,7 +172,7 @@ def show_images(
         titles: one for each picture, or one for each column when ``rows`` is given.
         columns: how many in a row; default: all up to eight.
         rows: a label for each row, written at its left.
-        size: width of one picture in inches.
+        size: width of one picture in inches, at most; the figure is never wider than :data:`MAX_WIDTH`.
         cmap, limits: colour map and value range for pictures of one channel.
         heading: a line above everything.
 
@@ -183,13 +186,11 @@ def show_images(
     lines = max(1, math.ceil(len(pictures) / columns))
     shapes = [as_array(picture).shape for picture in pictures if picture is not None]
     ratio = max((shape[0] / shape[1] for shape in shapes), default=1.0)
-    above = 0.3 if titles else 0.06
-    figure, axes = plt.subplots(
-        lines,
-        columns,
-        figsize=(columns * size + (0.9 if rows else 0), lines * (size * ratio + above) + (0.35 if heading else 0)),
-        squeeze=False,
-    )
+    # a figure wider than the page is scaled down by the browser, and its words with it
+    size = min(size, (MAX_WIDTH - (0.9 if rows else 0)) / columns)
+    above = 0.3 if titles else 0.0
+    height = lines * (size * ratio + 0.06) + above * (1 if rows else lines) + (0.35 if heading else 0)
+    figure, axes = plt.subplots(lines, columns, figsize=(columns * size + (0.9 if rows else 0), height), squeeze=False)
     for index, axis in enumerate(axes.flat):
         bare(axis)
         picture = pictures[index] if index < len(pictures) else None

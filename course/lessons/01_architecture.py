@@ -157,7 +157,8 @@ axis.grid(False)
 for row in range(6):
     for column in range(6):
         value = similar[row, column]
-        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5, color="white" if value > 0.6 else colours["ink"])
+        tone = "white" if value > 0.6 else colours["ink"]
+        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5, color=tone)
 axis.set_title(T("句子之间有多像", "How alike the sentences are"))
 finish(figure)
 
@@ -366,10 +367,13 @@ def word_maps(prompt, seed):
     side = int(cells**0.5)
     return picture, (total / total.sum(-1, keepdim=True)).T.reshape(-1, side, side)
 
-picture, maps = word_maps(prompt, seed=3)
-tokens = tokenizer.convert_ids_to_tokens(tokenizer(prompt).input_ids)
-words = [(k, token) for k, token in enumerate(tokens) if not token.startswith("<")]
-show_images([picture, *[maps[k] for k, _ in words]], [T("画", "picture"), *[token for _, token in words]], size=1.9)
+def show_words(prompt, seed):
+    picture, maps = word_maps(prompt, seed)
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer(prompt).input_ids)
+    words = [(k, token) for k, token in enumerate(tokens) if not token.startswith("<")]
+    return show_images([picture, *[maps[k] for k, _ in words]], [T("画", "picture"), *[token for _, token in words]], size=1.9)
+
+show_words(prompt, seed=3)
 
 # %% [markdown] tags=["lang-zh"]
 # 没有人教过它企鹅在哪里，它自己学会了：“企鹅”照亮企鹅，“雪地里”照亮周围。后面要学的权重 `(企鹅:1.3)`，就是在这里把某个词的声音调大。
@@ -388,13 +392,7 @@ show_images([picture, *[maps[k] for k, _ in words]], [T("画", "picture"), *[tok
 # Another sentence, another seed: where do the words look now? Try a sentence with two things: `a cat and an apple`.
 
 # %%
-my_prompt = T("一只猫和一个苹果", "a cat and an apple")
-my_seed = 5
-
-picture, maps = word_maps(my_prompt, my_seed)
-tokens = tokenizer.convert_ids_to_tokens(tokenizer(my_prompt).input_ids)
-words = [(k, token) for k, token in enumerate(tokens) if not token.startswith("<")]
-show_images([picture, *[maps[k] for k, _ in words]], [T("画", "picture"), *[token for _, token in words]], size=1.9)
+show_words(T("一只猫和一个苹果", "a cat and an apple"), seed=5)
 
 # %% [markdown] tags=["lang-zh"]
 # ## 练习

@@ -190,7 +190,7 @@ show_images([r.image for r in guided], [f"CFG {value}" for value in values])
 # %%
 subjects = T(["猫", "汽车", "企鹅"], ["a cat", "a car", "a penguin"])
 places = T(["在草地上", "在雪地里", "在夕阳下"], ["on the grass", "in the snow", "at sunset"])
-nine = [kernel.generate(f"{s}{T('', ' ')}{p}", seed=5, steps=10).image for s in subjects for p in places]
+nine = [kernel.generate(T(f"{s}{p}", f"{s} {p}"), seed=5, steps=10).image for s in subjects for p in places]
 show_images(nine, places, columns=3, rows=subjects, size=1.6)
 
 # %% [markdown] tags=["lang-zh"]
@@ -229,7 +229,7 @@ job = kernel.submit(fox, steps=150)
 for event in job.events():
     if event.name == "progress" and event.step == 3:
         job.cancel()
-print(job.state, "·", T("走到第", "reached step"), job.progress.step, "/", job.progress.steps)
+print(job.state, f"{job.progress.step} / {job.progress.steps}")
 
 # %% [markdown] tags=["lang-zh"]
 # ## 调一调

@@ -143,15 +143,15 @@ from ra_widgets.diffusion.conditioning import chunks_of
 tokenizer = pipeline.load(kernel.model, torch.device("cpu"), "fp32").pipe.tokenizer
 
 long_prompt = T(
-    "城市街道上的一辆红色汽车，(天空:1.2)，白色的云，一棵绿色的树，左边是一座黄色的房子，右边是一只小狗，[夜晚]，星空，月亮，一朵红色的花，"
-    "三只黄色的小鸟 BREAK 扁平风格",
-    "a red car on a city street, (sky:1.2), white clouds, a green tree, on the left a yellow house, on the right a dog, [night], stars, "
-    "the moon, a red flower, three yellow chickens BREAK flat style",
+    "城市街道上的一辆红色汽车，(天空:1.2)，白色的云，一棵绿色的树，左边是一座黄色的房子，"
+    "右边是一只小狗，[夜晚]，星空，月亮，一朵红色的花，三只黄色的小鸟 BREAK 扁平风格",
+    "a red car on a city street, (sky:1.2), white clouds, a green tree, on the left a yellow house, "
+    "on the right a dog, [night], stars, the moon, a red flower, three yellow chickens BREAK flat style",
 )
 chunks = chunks_of(long_prompt, tokenizer)
 for number, chunk in enumerate(chunks, 1):
     words = tokenizer.convert_ids_to_tokens(chunk.tokens)
-    print(f"{number}: {len(chunk.tokens)} {T('个词元', 'tokens')}:", " ".join(words))
+    print(T(f"第 {number} 段，{len(chunk.tokens)} 个词元：", f"chunk {number}, {len(chunk.tokens)} tokens:"), " ".join(words))
 
 # %%
 figure, axis = plt.subplots(figsize=(8.2, 0.62 * len(chunks) + 0.9))

@@ -122,7 +122,7 @@ def toy_model(x, sigma):
     pull = (centres * s[:, :, None] ** 2 + points[:, None] * spread**2) / (spread**2 + s[:, :, None] ** 2)
     return (share[:, :, None] * pull).sum(1).view_as(x)
 
-def toy_paths(name, steps=12, schedule="Karras", **options):
+def toy_paths(name, steps=12, **options):
     generator = torch.Generator().manual_seed(4)
     sigmas = schedules.karras(steps, 0.05, 8.0)
     x = torch.randn(24, 2, 1, 1, generator=generator) * sigmas[0]
@@ -182,7 +182,7 @@ def count_calls(name, steps=20):
     return calls
 
 for name in ["Euler", "Euler a", "DPM++ 2M", "LMS", "DPM2", "DPM++ 2S a", "DPM++ SDE"]:
-    print(f"{name:12} {count_calls(name):3} {T('次 / 20 步', 'calls in 20 steps')}")
+    print(T(f"{name:12} 20 步问了 {count_calls(name)} 次", f"{name:12} {count_calls(name)} calls in 20 steps"))
 
 # %% [markdown] tags=["lang-zh"]
 # ### 同一份噪声，不同的走法

@@ -103,7 +103,7 @@ def check(name: str, *answers: Any) -> Verdict:
     if name not in EXERCISES:
         raise KeyError(t("course.check.unknown", name=name, known=", ".join(sorted(EXERCISES))))
     if not answers or any(_open(answer) for answer in answers):
-        return Verdict(name, "empty", t("course.check.empty", name=name), _larger(name))
+        return Verdict(name, "empty", t("course.check.empty", name=name), t("course.check.how"))
     answer = answers[0] if len(answers) == 1 else list(answers)
     try:
         values = EXERCISES[name](answer) or {}
