@@ -162,7 +162,7 @@ def load_tags(path: str | os.PathLike[str]) -> list[Tag]:
     Raises :class:`RAError` when the file is not such a table.
     """
     try:
-        text = Path(path).read_text("utf-8-sig")
+        text = Path(path).read_bytes().decode("utf-8-sig")
         tags: list[Tag] = []
         for row in csv.reader(io.StringIO(text, newline="")):
             if not row or not row[0].strip() or (not tags and row[0] == "name"):

@@ -99,7 +99,7 @@ class StyleBook:
 def read_styles(path: str | os.PathLike[str]) -> list[Style]:
     """Read one file. Raises :class:`RAError` when it is not a table of styles in UTF-8."""
     try:
-        text = Path(path).read_text("utf-8-sig")
+        text = Path(path).read_bytes().decode("utf-8-sig")
         rows = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
         styles: list[Style] = []
         for row in rows:

@@ -6,6 +6,7 @@ nowhere else: a link that leads out of it is refused.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -84,7 +85,17 @@ def _manager(folder: str | os.PathLike[str] | None) -> WildcardManager:
             path = Path(place, name)
             if path.is_symlink() and not path.resolve().is_relative_to(root):
                 raise RAError("error.prompt.wildcard_link", name=path.relative_to(root).as_posix())
+            if path.suffix == ".json":
+                _check_json(path)
     return WildcardManager(root)
+
+
+def _check_json(path: Path) -> None:
+    """The library skips a broken file with a line in the log; a user should hear of it."""
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RAError("error.prompt.wildcard_file", detail=f"{path.name}: {error}"[:200]) from error
 
 
 def _run(text: str, make: Any) -> Any:
