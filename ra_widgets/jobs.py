@@ -30,10 +30,12 @@ class Job:
     ``await job`` and :meth:`result` give the :class:`Result`; :meth:`events` gives what happens, past and future.
     """
 
-    def __init__(self, request: Any, *, owner: str = "") -> None:
+    def __init__(self, request: Any, *, owner: str = "", keep: bool = True) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.request = request
         self.owner = owner
+        self.keep = keep
+        """Whether the pictures go into the gallery."""
         self.created = time.monotonic()
         self._events: list[Event] = []
         self._listeners: list[Listener] = []

@@ -33,6 +33,8 @@ from ra_widgets.results import Record, Result
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ra_widgets.experiments.verify import Report
+
 
 class PipelineKernel:
     """Makes pictures from requests, remembers them, tells everybody how it goes. Thread-safe.
@@ -93,8 +95,8 @@ class PipelineKernel:
         result: Result = job.result()
         return result
 
-    def submit(self, request: Request | str, /, **fields: Any) -> Job:
-        """Queue a request and return its :class:`Job` at once.
+    def submit(self, request: Request | str, /, *, keep: bool = True, **fields: Any) -> Job:
+        """Queue a request and return its :class:`Job` at once; ``keep`` False: its pictures stay out of the gallery.
 
         Raises:
             InvalidRequest: wrong fields. ModelError: ``model`` names none. RAError: the kernel is closed.
@@ -107,9 +109,22 @@ class PipelineKernel:
             raise InvalidRequest("error.kernel_request", field="request", got=type(request).__name__)
         if getattr(request, "model", None):
             resolve(request.model)  # type: ignore[attr-defined]
-        job = self._job(request)
+        job = self._job(request, keep)
         self._engine.submit(job)
         return job
+
+    def verify(self, picture: Any) -> Report:
+        """Make a picture again from its own metadata and compare: ``.same``, ``.max_difference``, ``.reasons``.
+
+        Args:
+            picture: path, bytes, PIL image or :class:`Record`.
+
+        Raises:
+            GalleryError: not a picture, or damaged.
+        """
+        from ra_widgets.experiments.verify import verify
+
+        return verify(self, picture)
 
     def cancel(self, job: Job | None = None) -> bool:
         """Cancel a job; without one, the job that is running (or else the next in the queue). False if there was none."""
@@ -169,8 +184,8 @@ class PipelineKernel:
 
         return remove
 
-    def _job(self, request: Any) -> Job:
-        job = Job(request)
+    def _job(self, request: Any, keep: bool = True) -> Job:
+        job = Job(request, keep=keep)
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
@@ -178,11 +193,13 @@ class PipelineKernel:
         return job
 
     # -- keeping pictures ------------------------------------------------------------------------------------------
-    def _save(self, image: Any, request: Request, model: ModelInfo, seconds: float, facts: dict[str, Any]) -> Record:
+    def _save(
+        self, image: Any, request: Request, model: ModelInfo, seconds: float, facts: dict[str, Any], keep: bool = True
+    ) -> Record:
         facts = {"ra_version": __version__, "model_path": model.path.name, **facts}
         extra = facts.pop("infotext", {})
         text = infotext.format(request, model=model.name, model_hash=model.hash, extra=extra)
-        if self.gallery is not None:
+        if self.gallery is not None and keep:
             record = self.gallery.save(
                 image,
                 request=request,
@@ -208,7 +225,8 @@ class PipelineKernel:
                 info=facts,
                 _image=image,
             )
-        self.history.append(record)
+        if keep:
+            self.history.append(record)
         return record
 
     # -- life ------------------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Save = Callable[[Any, Request, "ModelInfo", float, dict[str, Any]], Record]
-"""``save(image, request of this picture, model, seconds, facts) -> Record``."""
+Save = Callable[[Any, Request, "ModelInfo", float, dict[str, Any], bool], Record]
+"""``save(image, request of this picture, model, seconds, facts, keep) -> Record``; ``keep`` False: not into the gallery."""
 
 
 class LoadModel:
@@ -226,7 +226,7 @@ class LocalEngine:
                 "precision": model.precision,
                 **facts,
             }
-            record = self._save(image, request.single(index), model.info, seconds, facts)
+            record = self._save(image, request.single(index), model.info, seconds, facts, job.keep)
             records.append(record)
             return record
 

@@ -1,0 +1,3 @@
+"""Experiments: pictures compared, settings compared, results proven."""
+
+from __future__ import annotations

@@ -1,0 +1,356 @@
+"""Prove a picture: read its metadata, make it again, compare, and say why it differs where it does."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ra_widgets._version import __version__
+from ra_widgets.errors import GalleryError, InvalidRequest, ModelError, RAError
+from ra_widgets.experiments.metrics import Difference, difference, heat_map
+from ra_widgets.gallery import carriers, files, foreign
+from ra_widgets.i18n import t
+from ra_widgets.library.identify import ModelInfo, available
+from ra_widgets.requests import Request, from_dict
+from ra_widgets.results import Record
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ra_widgets.kernel import PipelineKernel
+
+BATCH_TOLERANCE = 2
+"""A member of a batch may differ from its single by rounding: at most this many of 255."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a picture cannot be made, or may come out differently.
+
+    Attributes:
+        code: stable name, e.g. ``model_missing``. fatal: True if nothing could be made. values: fill the sentence.
+    """
+
+    code: str
+    fatal: bool = False
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, lang: str | None = None) -> str:
+        """The sentence in a language."""
+        if "sentence" in self.values:
+            return str(self.values["sentence"])
+        return t(f"verify.reason.{self.code}", lang, **self.values)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+@dataclass(eq=False)
+class Report:
+    """What :func:`verify` found.
+
+    Attributes:
+        name: file name, or id. source: program that wrote the metadata ("" if none was understood).
+        request: what was made, or None. original, made: the pictures. difference: their measures, or None.
+        reasons: everything that prevented, or may explain, a difference.
+        tolerance: largest channel difference that still counts as the same (0, or 2 for members of a batch).
+    """
+
+    name: str
+    source: str = ""
+    request: Request | None = None
+    original: Image | None = None
+    made: Image | None = None
+    difference: Difference | None = None
+    reasons: list[Reason] = field(default_factory=list)
+    tolerance: int = 0
+    seconds: float = 0.0
+
+    @property
+    def same(self) -> bool:
+        """True if it was made again and is the same picture."""
+        return self.difference is not None and self.difference.maximum <= self.tolerance
+
+    @property
+    def max_difference(self) -> int | None:
+        """Largest difference of a channel value, 0..255; None if nothing could be made."""
+        return None if self.difference is None else self.difference.maximum
+
+    @property
+    def state(self) -> str:
+        """``same``, ``close`` (SSIM 0.95 or more), ``different`` or ``failed``."""
+        if self.difference is None:
+            return "failed"
+        return "same" if self.same else "close" if self.difference.ssim >= 0.95 else "different"
+
+    def heat_map(self) -> Image | None:
+        """Where the pictures differ."""
+        if self.original is None or self.made is None or self.original.size != self.made.size:
+            return None
+        return heat_map(self.original, self.made)
+
+    def text(self, lang: str | None = None) -> str:
+        """The findings in one sentence."""
+        if self.difference is None:
+            return t("verify.failed", lang)
+        numbers = {
+            "maximum": self.difference.maximum,
+            "ssim": f"{self.difference.ssim:.3f}",
+            "changed": f"{self.difference.changed:.1%}",
+        }
+        return t(f"verify.{self.state}", lang, **numbers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: state, measures, reasons."""
+        measures = None if self.difference is None else {k: _plain(v) for k, v in vars(self.difference).items()}
+        return {
+            "name": self.name,
+            "state": self.state,
+            "same": self.same,
+            "source": self.source,
+            "difference": measures,
+            "reasons": [{"code": reason.code, "fatal": reason.fatal, "text": reason.text()} for reason in self.reasons],
+            "request": None if self.request is None else self.request.model_dump(mode="json", exclude_defaults=True),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def __repr__(self) -> str:
+        return f"Report({self.name!r}, {self.state}, max_difference={self.max_difference}, {len(self.reasons)} reasons)"
+
+    def _repr_html_(self) -> str:
+        figures = [("verify.original", self.original), ("verify.made", self.made), ("verify.heat", self.heat_map())]
+        cells = "".join(_figure(t(key), image) for key, image in figures if image is not None)
+        reasons = "".join(f"<li>{html.escape(reason.text())}</li>" for reason in self.reasons)
+        mark = {"same": "✓", "close": "≈"}.get(self.state, "✗")
+        return (
+            f'<div class="ra-verify" data-state="{self.state}" style="font:14px/1.6 system-ui,sans-serif">'
+            f"<b>{mark} {html.escape(self.name)}</b> {html.escape(self.text())}"
+            f'<div style="display:flex;gap:10px;flex-wrap:wrap;margin:8px 0">{cells}</div><ul>{reasons}</ul></div>'
+        )
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+
+
+def _figure(caption: str, image: Image) -> str:
+    import base64
+
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "PNG", compress_level=1)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return (
+        f'<figure style="margin:0"><img width="{max(image.width, min(192, image.width * 2))}" style="border-radius:8px;'
+        f'display:block;max-width:100%" src="data:image/png;base64,{data}"><figcaption style="opacity:.75">'
+        f"{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def verify(kernel: PipelineKernel, picture: Any, *, timeout: float | None = None) -> Report:
+    """Make a picture again from its metadata and compare.
+
+    Args:
+        kernel: makes it, with the model that the metadata name (by hash, else by name); the gallery is not touched.
+        picture: path, bytes, PIL image with its ``info``, or :class:`Record`.
+        timeout: seconds to wait for the picture.
+
+    Raises:
+        GalleryError: not a picture, or damaged. JobTimeout, JobCancelled.
+    """
+    import time
+
+    began = time.perf_counter()
+    report, data = _open(picture)
+    if report.request is None:
+        return report
+    model = _model(report, data)
+    if model is None:
+        return report
+    request = report.request.replace(model=str(model.path))
+    report.request = report.request.replace(model=model.name)
+    try:
+        result = kernel.submit(request, keep=False).result(timeout)
+    except (InvalidRequest, ModelError) as error:
+        report.reasons.append(Reason("refused", fatal=True, values={"sentence": error.text()}))
+        return report
+    report.made = result.images[0]
+    report.seconds = time.perf_counter() - began
+    assert report.original is not None
+    if report.made.size != report.original.size:
+        sizes = {"was": _size(report.original), "now": _size(report.made)}
+        report.reasons.append(Reason("size", values=sizes))
+        return report
+    report.difference = difference(report.original, report.made)
+    _explain(report, data, result.records[0])
+    return report
+
+
+def _size(image: Image) -> str:
+    return f"{image.width}×{image.height}"
+
+
+def _open(picture: Any) -> tuple[Report, dict[str, Any]]:
+    """Read picture and metadata; ``data`` are webui's keys and, under ``ra``, our own JSON."""
+    from PIL import Image as image_module
+
+    if isinstance(picture, Record):
+        if picture.path is None:
+            report = Report(picture.id, "ra", picture.request, picture.image.convert("RGB"))
+            info = {"info": dict(picture.info), "model": picture.model, "model_hash": picture.model_hash}
+            return report, {"ra": info, "Model": picture.model, "Model hash": picture.model_hash}
+        picture = picture.path
+    if isinstance(picture, image_module.Image):
+        name, image = getattr(picture, "filename", "") or "image", picture
+    elif isinstance(picture, bytes):
+        name, image = "image", files.open_picture(picture, name="image")
+    else:
+        path = Path(os.fspath(picture))
+        name, image = path.name, files.open_picture(path)
+    texts = carriers.read(picture)
+    found = foreign.understand(texts, size=image.size)
+    report = Report(Path(name).name, found.source, original=image.convert("RGB"))
+    data: dict[str, Any] = dict(found.data)
+    ours = _ours(texts)
+    if ours is not None:
+        try:
+            report.request, data["ra"] = from_dict(ours["request"]), ours
+            report.source = "ra"
+        except InvalidRequest as error:
+            report.reasons.append(Reason("unreadable", values={"detail": error.text()}))
+    if report.request is None and found.source:
+        report.request, notes = found.convert(keep_model=False)
+        report.reasons += [Reason("not_carried", values={"sentence": note}) for note in notes]
+    if report.request is None:
+        report.reasons.append(Reason("no_metadata", fatal=True))
+    elif report.request.kind != "txt2img":
+        report.reasons.append(Reason("kind", fatal=True, values={"kind": report.request.kind}))  # type: ignore[attr-defined]
+        report.request = None
+    return report, data
+
+
+def _ours(texts: dict[str, str]) -> dict[str, Any] | None:
+    try:
+        data = json.loads(texts.get("ra", ""))
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) and isinstance(data.get("request"), dict) else None
+
+
+def _model(report: Report, data: dict[str, Any]) -> ModelInfo | None:
+    """The model by its hash, else by its name, else None with the reason."""
+    ours = data.get("ra", {})
+    name = str(ours.get("model") or data.get("Model") or "")
+    wanted = str(ours.get("model_hash") or data.get("Model hash") or "").lower()
+    models = available()
+    if wanted:
+        for info in models:
+            if info.hash and (info.hash.startswith(wanted) or wanted.startswith(info.hash)):
+                return info
+    for info in models:
+        if name and info.name.lower() == name.lower():
+            if wanted:
+                report.reasons.append(Reason("model_changed", values={"name": name, "was": wanted, "now": info.hash}))
+            return info
+    if not name and not wanted:
+        report.reasons.append(Reason("model_unnamed"))
+        return models[0] if models else None
+    report.reasons.append(Reason("model_missing", fatal=True, values={"name": name or "?", "hash": wanted or "?"}))
+    return None
+
+
+def _explain(report: Report, data: dict[str, Any], made: Record) -> None:
+    """Everything known that may make a difference."""
+    ours = data.get("ra", {})
+    info = ours.get("info", {}) if isinstance(ours.get("info"), dict) else {}
+    reasons = report.reasons
+    if int(info.get("batch") or 1) > 1:
+        report.tolerance = BATCH_TOLERANCE
+        if report.max_difference:
+            reasons.append(Reason("batch", values={"count": info["batch"]}))
+    if report.same:
+        return
+    if ours:
+        for key in ("device", "precision"):
+            before, now = info.get(key), made.info.get(key)
+            if before and before != now:
+                reasons.append(Reason(key, values={"was": before, "now": now}))
+        version = info.get("ra_version")
+        if version and version != __version__:
+            reasons.append(Reason("version", values={"was": version, "now": __version__}))
+    else:
+        if str(data.get("RNG", "GPU")) == "GPU":
+            reasons.append(Reason("rng_gpu"))
+        reasons.append(Reason("other_program", values={"source": report.source, "version": data.get("Version", "?")}))
+        if "VAE hash" in data or "VAE" in data:
+            reasons.append(Reason("vae", values={"name": data.get("VAE") or data.get("VAE hash")}))
+    from ra_widgets.prompt import split_networks
+
+    prompt = str(getattr(report.request, "prompt", ""))
+    networks = sorted({network.args[0] for network in split_networks(prompt)[1] if network.args})
+    if networks:
+        reasons.append(Reason("networks", values={"names": ", ".join(networks)}))
+    if report.name.lower().endswith((".jpg", ".jpeg", ".webp", ".avif")):
+        reasons.append(Reason("lossy"))
+    if not reasons:
+        reasons.append(Reason("unknown"))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files of a folder and its subfolders, sorted by name."""
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+class Table(list[Report]):
+    """Reports of many pictures; shows itself as a table in a notebook."""
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f"<th>{html.escape(t(f'verify.column.{key}'))}</th>" for key in ("name", "state", "max", "ssim", "why"))
+        return (
+            '<table class="ra-verify-table" style="font:14px/1.6 system-ui,sans-serif">'
+            f"<tr>{heads}</tr>{''.join(self._rows())}</table>"
+        )
+
+    def _rows(self) -> Iterator[str]:
+        for row in self.cells():
+            yield "<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in row) + "</tr>"
+
+    def cells(self) -> list[tuple[str, str, str, str, str]]:
+        """Name, state, largest difference, SSIM and reasons as texts, a row a picture."""
+        return [
+            (
+                report.name,
+                t(f"verify.state.{report.state}"),
+                "" if report.max_difference is None else str(report.max_difference),
+                "" if report.difference is None else f"{report.difference.ssim:.3f}",
+                " ".join(reason.text() for reason in report.reasons),
+            )
+            for report in self
+        ]
+
+
+def verify_all(
+    kernel: PipelineKernel, pictures: Sequence[Any], progress: Callable[[int, int, Report], None] | None = None
+) -> Table:
+    """Verify many pictures; a damaged one becomes a row that says so.
+
+    Args:
+        progress: called after each with (done, all, report).
+    """
+    table = Table()
+    for index, picture in enumerate(pictures):
+        try:
+            report = verify(kernel, picture)
+        except (GalleryError, RAError) as error:
+            name = Path(str(getattr(picture, "path", picture))).name
+            report = Report(name, reasons=[Reason("refused", fatal=True, values={"sentence": error.text()})])
+        table.append(report)
+        if progress:
+            progress(index + 1, len(pictures), report)
+    return table
