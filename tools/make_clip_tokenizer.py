@@ -3,9 +3,10 @@
     pip download open_clip_torch==3.3.0 --no-deps -d wheels
     python tools/make_clip_tokenizer.py wheels/open_clip_torch-3.3.0-py3-none-any.whl
 
-The wheel carries OpenAI's ``bpe_simple_vocab_16e6.txt.gz`` (MIT): 262,144 merges of which CLIP uses the first 48,894. Only
-those are kept, one pair a line. The vocabulary follows from them (256 bytes, the same bytes with an end-of-word mark, one
-token a merge, the start and the end mark: 49,408), so it is not stored. The output is the same on every run, bit for bit.
+The wheel carries OpenAI's ``bpe_simple_vocab_16e6.txt.gz`` (MIT): 262,144 merges of which CLIP uses the first 48,894.
+Only those are kept, one pair a line. The vocabulary follows from them (256 bytes, the same bytes with an end-of-word
+mark, one token a merge, the start and the end mark: 49,408), so it is not stored. The output is the same on every run,
+bit for bit.
 """
 
 from __future__ import annotations

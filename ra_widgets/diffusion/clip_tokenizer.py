@@ -40,9 +40,9 @@ def make_tokenizer(pad: int | None = None, length: int = 77) -> Any:
     """A transformers ``CLIPTokenizer``.
 
     Args:
-        pad: token id to pad with; None: the end mark (SD 1 and SDXL's first encoder). SD 2 and SDXL's second encoder pad
-            with 0, which is the token of ``!``. It is not registered as a special token: a prompt's own ``!`` must stay
-            the ordinary ``!</w>``, as it is for OpenCLIP and the webui.
+        pad: token id to pad with; None: the end mark (SD 1 and SDXL's first encoder). SD 2 and SDXL's second encoder
+            pad with 0, which is the token of ``!``. It is not registered as a special token: a prompt's own ``!`` must
+            stay the ordinary ``!</w>``, as it is for OpenCLIP and the webui.
         length: positions of the text encoder.
     """
     from transformers import CLIPTokenizer

@@ -31,7 +31,9 @@ def check_complete(info: ModelInfo, pipe: Any) -> None:
         return
     for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         model = getattr(pipe, part, None)
-        if isinstance(model, torch.nn.Module) and elements_of(info.path / part) < sum(p.numel() for p in model.parameters()):
+        if not isinstance(model, torch.nn.Module):
+            continue
+        if elements_of(info.path / part) < sum(weight.numel() for weight in model.parameters()):
             raise ModelError("model.part_incomplete", name=info.name, part=part)
 
 

@@ -1,8 +1,8 @@
 """Where each tensor of a diffusers model sits in a single-file checkpoint of the LDM layout that the webui uses.
 
-One table for both directions: it is derived from the diffusers names and the block counts of the configuration, so it serves
-SD 1, SD 2, SDXL and small models alike. Layout facts: the module tree of CompVis' ``latent-diffusion`` (UNet, VAE),
-Hugging Face's CLIP and OpenCLIP (text encoders). Pure names, no torch.
+One table for both directions: it is derived from the diffusers names and the block counts of the configuration, so it
+serves SD 1, SD 2, SDXL and small models alike. Layout facts: the module tree of CompVis' ``latent-diffusion`` (UNet,
+VAE), Hugging Face's CLIP and OpenCLIP (text encoders). Pure names, no torch.
 """
 
 from __future__ import annotations
@@ -98,13 +98,15 @@ _VAE_ATTENTION = {
 
 
 def vae_place(name: str, config: dict[str, Any]) -> Place:
-    """Place of an ``AutoencoderKL`` tensor. Attention is stored as 1x1 convolutions there (same numbers, two more axes).
+    """Place of an ``AutoencoderKL`` tensor. Attention is stored as 1x1 convolutions there (same numbers, two more
+    axes).
 
     Raises:
         KeyError: the LDM layout has no such tensor.
     """
     blocks = len(config["block_out_channels"])
-    found = re.match(r"(encoder|decoder)\.(down|up)_blocks\.(\d+)\.(resnets\.(\d+)|(?:down|up)samplers\.0)\.(.+)$", name)
+    block_name = r"(encoder|decoder)\.(down|up)_blocks\.(\d+)\.(resnets\.(\d+)|(?:down|up)samplers\.0)\.(.+)$"
+    found = re.match(block_name, name)
     if found:
         half, side, block = found[1], found[2], int(found[3])
         block = blocks - 1 - block if side == "up" else block
@@ -181,7 +183,10 @@ def open_clip_place(name: str, prefix: str) -> Place:
 TEXT_PREFIXES = {
     "sd1": {"text_encoder": "cond_stage_model.transformer."},
     "sd2": {"text_encoder": "cond_stage_model.model."},
-    "sdxl": {"text_encoder": "conditioner.embedders.0.transformer.", "text_encoder_2": "conditioner.embedders.1.model."},
+    "sdxl": {
+        "text_encoder": "conditioner.embedders.0.transformer.",
+        "text_encoder_2": "conditioner.embedders.1.model.",
+    },
 }
 """Where each family keeps its text encoders."""
 

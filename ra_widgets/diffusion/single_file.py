@@ -1,8 +1,8 @@
 """Open single-file checkpoints of the webui's layout, and write them.
 
-The file is read tensor by tensor from a memory map into models that were made without weights, so that a checkpoint needs no
-more memory than its model, and a tensor that is missing or of a wrong shape is named. Configurations and the tokenizer come
-from the project itself (``configs/``): nothing is ever looked up on the network.
+The file is read tensor by tensor from a memory map into models that were made without weights, so that a checkpoint
+needs no more memory than its model, and a tensor that is missing or of a wrong shape is named. Configurations and the
+tokenizer come from the project itself (``configs/``): nothing is ever looked up on the network.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read_single_file(info: ModelInfo, dtype: torch.dtype) -> Any:
             for part in PARTS:
                 if isinstance(index.get(part), list) and index[part][0]:
                     config = read_json(folder / part / "config.json")
-                    model = _empty(folder / part, *index[part], config)
+                    model = empty_model(folder / part, *index[part], config)
                     _fill(model, info, part, config, weights, names, dtype)
                     parts[part] = model
     except SafetensorError as error:
@@ -83,7 +83,7 @@ def read_single_file(info: ModelInfo, dtype: torch.dtype) -> Any:
     return pipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
 
 
-def _empty(folder: Path, library: str, kind: str, config: dict[str, Any]) -> torch.nn.Module:
+def empty_model(folder: Path, library: str, kind: str, config: dict[str, Any]) -> torch.nn.Module:
     """The model of a part without memory for its weights (torch's meta device)."""
     import diffusers
     import transformers
@@ -166,15 +166,16 @@ def _tokenizer(folder: Path, name: str, kind: str, parts: dict[str, Any]) -> Any
     return make_tokenizer(None if pad == config.eos_token_id else pad, config.max_position_embeddings)
 
 
-# -- what the file does not say ------------------------------------------------------------------------------------------
+# -- what the file does not say --------------------------------------------------------------------------------------
 @torch.inference_mode()
 def settle_prediction(info: ModelInfo, pipe: Any) -> ModelInfo:
-    """Find out whether an SD 2 checkpoint without any note predicts noise or velocity, and set its scheduler accordingly.
+    """Find out whether an SD 2 checkpoint without any note predicts noise or velocity, and set its scheduler
+    accordingly.
 
     All SD 2 files have the same shapes. The webui's way is taken: the UNet is asked once, at the last timestep, about a
-    constant grey latent of 0.5. At pure noise a network that predicts noise gives back about what it was given, while one
-    that predicts velocity gives back the negative of a picture: a mean difference below -1 means velocity. Models of 512
-    pixels predict noise, so the default size follows.
+    constant grey latent of 0.5. At pure noise a network that predicts noise gives back about what it was given, while
+    one that predicts velocity gives back the negative of a picture: a mean difference below -1 means velocity. Models
+    of 512 pixels predict noise, so the default size follows.
 
     Returns:
         ``info`` with the default size that belongs to it.
@@ -193,15 +194,15 @@ def settle_prediction(info: ModelInfo, pipe: Any) -> ModelInfo:
     return replace(info, default_size=(512, 512))
 
 
-# -- writing -------------------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------------------------
 def export_single_file(
     model: ModelInfo | Path | str, path: Path | str, *, dtype: torch.dtype | None = None, license: str = ""
 ) -> Path:
     """Write a diffusers folder as one ``.safetensors`` checkpoint that the webui (and we) can open.
 
     A model with the architecture of the embedded one gets ``ra_base`` in the metadata, so that it opens here with the
-    embedded model's configuration and tokenizer. The metadata follow ModelSpec (prediction type, resolution, licence). The
-    file appears whole or not at all.
+    embedded model's configuration and tokenizer. The metadata follow ModelSpec (prediction type, resolution, licence).
+    The file appears whole or not at all.
 
     Args:
         model: a diffusers folder (or what :func:`ra_widgets.library.resolve` found) of SD 1, SD 2, SDXL or ra-mini.
@@ -260,8 +261,8 @@ def _weights_of(info: ModelInfo) -> Iterator[tuple[str, str, torch.Tensor]]:
 
 def _same_config(first: Path, second: Path, parts: tuple[str, ...]) -> bool:
     keys = (
-        "block_out_channels", "layers_per_block", "cross_attention_dim", "down_block_types", "up_block_types", "vocab_size",
-        "hidden_size", "num_hidden_layers", "num_attention_heads", "attention_head_dim", "max_position_embeddings",
+        "block_out_channels", "layers_per_block", "cross_attention_dim", "down_block_types", "up_block_types",
+        "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "attention_head_dim", "max_position_embeddings",
         "use_linear_projection", "transformer_layers_per_block", "in_channels", "scaling_factor", "hidden_act",
     )  # fmt: skip
     for part in parts:
@@ -291,7 +292,8 @@ def _metadata(info: ModelInfo, base: str, license: str) -> dict[str, str]:
     config = read_json(scheduler) if scheduler.is_file() else {}
     if config.get("prediction_type") == "v_prediction":
         prediction = "v"
-    architecture = "ra-mini" if base else ARCHITECTURES["sd2-v" if info.family == "sd2" and prediction == "v" else info.family]
+    variant = "sd2-v" if info.family == "sd2" and prediction == "v" else info.family
+    architecture = "ra-mini" if base else ARCHITECTURES[variant]
     width, height = info.default_size
     found = {
         "format": "pt",

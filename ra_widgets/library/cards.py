@@ -82,8 +82,8 @@ _FIELDS: dict[str, Callable[[Any], Any]] = {
 def read_card(path: Path) -> dict[str, Any]:
     """The checked fields of a card (``ra.json`` in a folder, ``<stem>.ra.json`` beside a file); {} if there is none.
 
-    Fields: ``name``, ``family``, ``default_size`` [w, h], ``default_cfg``, ``default_steps``, ``languages``, ``license``,
-    ``prediction_type``, ``zero_snr``. Others are kept as they are.
+    Fields: ``name``, ``family``, ``default_size`` [w, h], ``default_cfg``, ``default_steps``, ``languages``,
+    ``license``, ``prediction_type``, ``zero_snr``. Others are kept as they are.
 
     Raises:
         ModelError: the card is no JSON object or a field has a value that it cannot have.

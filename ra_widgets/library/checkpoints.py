@@ -1,8 +1,8 @@
 """What a single ``.safetensors`` file holds, judged by the names and shapes of its tensors alone.
 
 Facts used: the layout of the LDM training code (``model.diffusion_model``, ``first_stage_model``, ``cond_stage_model``,
-SDXL's ``conditioner``), the ModelSpec metadata standard (``modelspec.*``), and the marker tensors ``v_pred`` and ``ztsnr``
-that v-prediction and zero-terminal-SNR checkpoints carry.
+SDXL's ``conditioner``), the ModelSpec metadata standard (``modelspec.*``), and the marker tensors ``v_pred`` and
+``ztsnr`` that v-prediction and zero-terminal-SNR checkpoints carry.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _part_kind(header: Header) -> str:
 
 
 def facts_of(header: Header, path: Path, family: str) -> dict[str, Any]:
-    """What file, metadata and sidecar say of ``prediction_type``, ``zero_snr`` and ``default_size``; only what is known.
+    """What file, metadata and sidecar say of ``prediction_type``, ``zero_snr`` and ``default_size``; only what is
+    known.
 
     In order of precedence: the sidecar ``<stem>.ra.json`` (fields as in ``ra.json``); the marker tensors ``v_pred`` and
     ``ztsnr``; the ``modelspec.*`` metadata; a webui sidecar ``<stem>.yaml`` with ``parameterization``. What is still

@@ -6,10 +6,8 @@ webui uses. What a file is, is decided by its content, never by its suffix.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from ra_widgets.errors import ModelError
 from ra_widgets.library.cards import read_card, read_json
 from ra_widgets.library.checkpoints import facts_of, family_of, require_parts
 from ra_widgets.library.folders import check_folder
+from ra_widgets.library.hashes import sha256_of
 from ra_widgets.library.headers import read_header
 
 _DEFAULTS: dict[str, tuple[tuple[int, int], float]] = {
@@ -59,12 +58,12 @@ class ModelInfo:
 
     @property
     def hash(self) -> str:
-        """First 10 hex digits of the sha256 of the weights (of the UNet's file for a folder), as the webui writes it."""
+        """First 10 hex digits of the sha256 of the weights (of the UNet's file for a folder), as the webui writes
+        it."""
         file = self.weights_file()
         if file is None:
             return ""
-        stat = file.stat()
-        return _sha256(str(file), stat.st_size, stat.st_mtime_ns)[:10]
+        return sha256_of(file)[:10]
 
     def weights_file(self) -> Path | None:
         """The file whose hash names the model."""
@@ -75,15 +74,6 @@ class ModelInfo:
             if files:
                 return files[0]
         return None
-
-
-@lru_cache(maxsize=64)
-def _sha256(path: str, size: int, mtime: int) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def identify(path: Path | str) -> ModelInfo:
@@ -180,7 +170,8 @@ def _identify_file(path: Path) -> ModelInfo:
 
 
 def available() -> list[ModelInfo]:
-    """All models in the library folders that can be loaded by name, the embedded one first; broken ones are left out."""
+    """All models in the library folders that can be loaded by name, the embedded one first; broken ones are left
+    out."""
     found: dict[str, ModelInfo] = {}
     for path in _candidates():
         try:
