@@ -44,7 +44,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 
     notebook = jupytext.read(path, fmt="py:percent")
     return [
-        {"cell_type": c["cell_type"], "source": c["source"], "tags": list(c["metadata"].get("tags", []))} for c in notebook.cells
+        {"cell_type": c["cell_type"], "source": c["source"], "tags": list(c["metadata"].get("tags", []))}
+        for c in notebook.cells
     ]
 
 
@@ -60,7 +61,8 @@ def translate(code: str, language: str) -> str:
         if found and found[2] != language:
             continue
         lines.append(f"{found[1]}# {found[3]}" if found else line)
-    code = "\n".join(lines)
+    # two blank lines around a function are for files; in a cell they are a hole
+    code = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
     calls = [
         node
         for node in ast.walk(ast.parse(code))

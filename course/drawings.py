@@ -27,7 +27,15 @@ class Sheet:
         self.parts.append(text)
 
     def text(
-        self, x: float, y: float, words: str, *, size: float = 14, colour: str = INK, anchor: str = "middle", weight: int = 400,
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        size: float = 14,
+        colour: str = INK,
+        anchor: str = "middle",
+        weight: int = 400,
         mono: bool = False,
     ) -> None:
         """A line of text; ``y`` is its middle."""
@@ -52,7 +60,9 @@ class Sheet:
         """A straight arrow."""
         angle = math.atan2(y2 - y1, x2 - x1)
         bx, by = x2 - 9 * math.cos(angle), y2 - 9 * math.sin(angle)
-        self.add(f'<line x1="{x1:g}" y1="{y1:g}" x2="{bx:.1f}" y2="{by:.1f}" stroke="{colour}" stroke-width="{width:g}"/>')
+        self.add(
+            f'<line x1="{x1:g}" y1="{y1:g}" x2="{bx:.1f}" y2="{by:.1f}" stroke="{colour}" stroke-width="{width:g}"/>'
+        )
         self.head(x2, y2, angle, colour)
 
     def head(self, x: float, y: float, angle: float, colour: str) -> None:
@@ -76,11 +86,44 @@ def architecture(T: Pick) -> str:
     """The four parts of a latent diffusion model and what flows between them."""
     s = Sheet(900, 330, T("潜空间扩散模型的四个部件", "The four parts of a latent diffusion model"))
     s.box(24, 36, 168, 74, T("提示词", "Prompt"), [T("“雪地里的企鹅”", "“a penguin in the snow”")])
-    s.box(238, 36, 178, 74, T("① 文本编码器", "① Text encoder"), [T("字 → 词元 → 向量", "words → tokens → vectors")], JADE)
-    s.box(24, 186, 168, 92, T("随机噪声", "Random noise"), [T("由种子决定", "decided by the seed"), T("潜空间，4 个通道", "latent, 4 channels")])
-    s.box(238, 176, 178, 112, "② UNet", [T("看着文字的向量，", "looks at the text vectors,"), T("预测画里有多少噪声", "predicts the noise in it")], VERMILION)
-    s.box(486, 176, 168, 112, T("③ 调度器", "③ Scheduler"), [T("按预测去掉一点噪声，", "removes a little of it,"), T("再走下一步", "takes the next step")], AMBER)
-    s.box(724, 176, 152, 112, T("④ VAE 解码器", "④ VAE decoder"), [T("潜空间 → 像素", "latent → pixels"), T("边长 ×8", "8 × as wide and high")], VIOLET)
+    s.box(
+        238, 36, 178, 74, T("① 文本编码器", "① Text encoder"), [T("字 → 词元 → 向量", "words → tokens → vectors")], JADE
+    )
+    s.box(
+        24,
+        186,
+        168,
+        92,
+        T("随机噪声", "Random noise"),
+        [T("由种子决定", "decided by the seed"), T("潜空间，4 个通道", "latent, 4 channels")],
+    )
+    s.box(
+        238,
+        176,
+        178,
+        112,
+        "② UNet",
+        [T("看着文字的向量，", "looks at the text vectors,"), T("预测画里有多少噪声", "predicts the noise in it")],
+        VERMILION,
+    )
+    s.box(
+        486,
+        176,
+        168,
+        112,
+        T("③ 调度器", "③ Scheduler"),
+        [T("按预测去掉一点噪声，", "removes a little of it,"), T("再走下一步", "takes the next step")],
+        AMBER,
+    )
+    s.box(
+        724,
+        176,
+        152,
+        112,
+        T("④ VAE 解码器", "④ VAE decoder"),
+        [T("潜空间 → 像素", "latent → pixels"), T("边长 ×8", "8 × as wide and high")],
+        VIOLET,
+    )
     s.box(724, 36, 152, 74, T("图像", "Picture"), [T("红、绿、蓝", "red, green, blue")])
     s.arrow(192, 73, 236, 73)
     s.arrow(327, 110, 327, 174, JADE)
@@ -94,7 +137,17 @@ def architecture(T: Pick) -> str:
     s.arrow(654, 232, 722, 232, VIOLET)
     s.text(688, 216, T("画成了", "done"), size=12, colour=VIOLET)
     s.arrow(800, 176, 800, 112, VIOLET)
-    s.text(24, 310, T("画画发生在小小的潜空间里；只有最后一次，才变成像素。", "The painting happens in a small latent space; only at the very end does it become pixels."), size=12.5, colour=MUTED, anchor="start")
+    s.text(
+        24,
+        310,
+        T(
+            "画画发生在小小的潜空间里；只有最后一次，才变成像素。",
+            "The painting happens in a small latent space; only at the very end does it become pixels.",
+        ),
+        size=12.5,
+        colour=MUTED,
+        anchor="start",
+    )
     return s.svg()
 
 
@@ -126,23 +179,57 @@ def history(T: Pick) -> str:
         else:
             s.text(x, y + 50, name, size=15.5, weight=600, colour=colour if colour != MUTED else INK)
             s.text(x, y + 72, words, size=11.5, colour=MUTED)
-    s.text(36, 270, T("红：扩散的主线　紫：压缩　绿：读懂文字　黄：新的一代", "red: the line of diffusion · violet: compression · green: reading words · amber: a new generation"), size=12, colour=MUTED, anchor="start")
+    s.text(
+        36,
+        270,
+        T(
+            "红：扩散的主线　紫：压缩　绿：读懂文字　黄：新的一代",
+            "red: the line of diffusion · violet: compression · green: reading words · amber: a new generation",
+        ),
+        size=12,
+        colour=MUTED,
+        anchor="start",
+    )
     return s.svg()
 
 
 def workbench(T: Pick) -> str:
     """What happens between a prompt and a picture in the gallery."""
     s = Sheet(900, 190, T("一次生成经过哪里", "The way of one picture"))
-    s.box(24, 40, 178, 86, T("请求", "Request"), ["TextToImage(...)", T("要画什么，怎么画", "what to paint, and how")], JADE)
+    s.box(
+        24,
+        40,
+        178,
+        86,
+        T("请求", "Request"),
+        ["TextToImage(...)", T("要画什么，怎么画", "what to paint, and how")],
+        JADE,
+    )
     s.box(256, 40, 178, 86, "PipelineKernel", [T("排队，一次做一件", "one job at a time")], VERMILION)
     s.box(488, 40, 160, 86, T("模型", "Model"), [T("文字 → 潜空间 → 图", "text → latent → picture")], VIOLET)
-    s.box(702, 40, 174, 86, T("结果 + 画廊", "Result + gallery"), [T("图，和它的全部来历", "with all that made it")], AMBER)
+    s.box(
+        702,
+        40,
+        174,
+        86,
+        T("结果 + 画廊", "Result + gallery"),
+        [T("图，和它的全部来历", "with all that made it")],
+        AMBER,
+    )
     s.arrow(202, 83, 254, 83)
     s.arrow(434, 83, 486, 83)
     s.arrow(648, 83, 700, 83)
-    s.add(f'<path d="M789 128 V 152 H 113 V 138" fill="none" stroke="{MUTED}" stroke-width="1.6" stroke-dasharray="5 4"/>')
+    s.add(
+        f'<path d="M789 128 V 152 H 113 V 138" fill="none" stroke="{MUTED}" stroke-width="1.6" stroke-dasharray="5 4"/>'
+    )
     s.head(113, 129, -math.pi / 2, MUTED)
-    s.text(451, 168, T("record.to_request()：从图回到请求", "record.to_request(): from the picture back to the request"), size=12.5, colour=MUTED)
+    s.text(
+        451,
+        168,
+        T("record.to_request()：从图回到请求", "record.to_request(): from the picture back to the request"),
+        size=12.5,
+        colour=MUTED,
+    )
     return s.svg()
 
 
@@ -157,9 +244,33 @@ def guidance(T: Pick) -> str:
     s.arrow(ux, uy, cx, cy, JADE, 2.4)
     s.add(f'<circle cx="{ux:g}" cy="{uy:g}" r="6" fill="{INK}"/>')
     s.text(ux, uy + 24, T("不看提示词的预测", "the guess without words"), size=13)
-    s.text(cx + 6, cy + 26, T("看提示词的预测（CFG = 1）", "the guess with words (CFG = 1)"), size=13, colour=JADE, anchor="start")
-    s.text(24, 30, T("预测 = 不看文字 + CFG ×（看文字 − 不看文字）", "guess = without words + CFG × (with words − without words)"), size=15, weight=600, anchor="start")
-    s.text(24, 54, T("反向提示词：把“不看文字”换成“看反向提示词”，于是朝着离它更远的方向走。", "A negative prompt takes the place of “without words”: the step then leads away from it."), size=12.5, colour=MUTED, anchor="start")
+    s.text(
+        cx + 6,
+        cy + 26,
+        T("看提示词的预测（CFG = 1）", "the guess with words (CFG = 1)"),
+        size=13,
+        colour=JADE,
+        anchor="start",
+    )
+    s.text(
+        24,
+        30,
+        T("预测 = 不看文字 + CFG ×（看文字 − 不看文字）", "guess = without words + CFG × (with words − without words)"),
+        size=15,
+        weight=600,
+        anchor="start",
+    )
+    s.text(
+        24,
+        54,
+        T(
+            "反向提示词：把“不看文字”换成“看反向提示词”，于是朝着离它更远的方向走。",
+            "A negative prompt takes the place of “without words”: the step then leads away from it.",
+        ),
+        size=12.5,
+        colour=MUTED,
+        anchor="start",
+    )
     return s.svg()
 
 

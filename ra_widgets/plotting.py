@@ -199,7 +199,9 @@ def show_images(
             continue
         array = as_array(picture)
         low, high = limits or (None, None)
-        axis.imshow(array, cmap=cmap, vmin=low, vmax=high, interpolation="nearest" if array.shape[0] <= 64 else "bilinear")
+        axis.imshow(
+            array, cmap=cmap, vmin=low, vmax=high, interpolation="nearest" if array.shape[0] <= 64 else "bilinear"
+        )
         if titles and (not rows or index < columns) and index < len(titles):
             axis.set_title(titles[index], fontsize=9, loc="center", pad=4)
     for index, label in enumerate(rows or ()):

@@ -22,6 +22,8 @@ FAMILY = "RA Sans SC"
 TEXTS = ("ra_widgets/i18n/*.json", "course/lessons/*.py", "course/build.py", "ra_widgets/course/*.py")
 # signs that have their own colour pictures in browsers and are never put into plots
 PICTURES = range(0x1F000, 0x20000)
+# signs that the source lacks, drawn like their nearest relative
+LIKE = {"✗": "×", "✕": "×", "✔": "✓"}
 
 
 def gb2312() -> set[str]:
@@ -46,7 +48,8 @@ def used() -> set[str]:
 def wanted() -> set[str]:
     """Every character the font should have."""
     latin = {chr(c) for c in (*range(0x20, 0x7F), *range(0xA0, 0x100), *range(0x391, 0x3CA)) if chr(c).isprintable()}
-    signs = set("‐–—‘’“”…‰′″←↑→↓↔⇒∂∆∇∈−∑√∝∞∫≈≠≡≤≥⋯○●◎□■△▲▽▼◆◇★☆✓✗✕✔①②③④⑤⑥⑦⑧⑨⑩²³¹⁰₀₁₂₃₄×÷·•「」『』【】《》〈〉〔〕（）：；，。、！？～￥％＋－＝｜")
+    signs = set("–—‘’“”…‰′″←↑→↓↔⇒−√∝∞∫≈≠≡≤≥∂∆∇∈∑⋯○●◎□■△▲▽▼◆◇★☆✓①②③④⑤⑥⑦⑧⑨⑩²³¹×÷·•")
+    signs |= set("「」『』【】《》〈〉〔〕（）：；，。、！？～￥％＋－＝｜")
     return latin | signs | gb2312() | used()
 
 
@@ -86,6 +89,9 @@ def make(source: Path, target: Path) -> None:
     chooser = subset.Subsetter(options)
     chooser.populate(unicodes=sorted(ord(c) for c in wanted()))
     chooser.subset(font)
+    for table in font["cmap"].tables:
+        if table.isUnicode():
+            table.cmap.update({ord(sign): table.cmap[ord(like)] for sign, like in LIKE.items()})
     postscript = FAMILY.replace(" ", "")
     names = {1: FAMILY, 2: "Regular", 3: f"{postscript}-Regular", 4: f"{FAMILY} Regular", 6: f"{postscript}-Regular"}
     for record in font["name"].names:

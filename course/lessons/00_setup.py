@@ -1,5 +1,7 @@
 # %% tags=["source-only"]
 """Lesson 00: the workbench. Bilingual source; course/build.py makes the notebooks."""
+
+# ruff: noqa: I001
 from ra_widgets.course import T
 
 # %% [markdown] tags=["lang-zh"]

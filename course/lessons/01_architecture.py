@@ -1,5 +1,7 @@
 # %% tags=["source-only"]
 """Lesson 01: what is inside a Stable Diffusion model. Bilingual source; course/build.py makes the notebooks."""
+
+# ruff: noqa: B905, I001, RUF007
 from ra_widgets.course import T
 
 # %% [markdown] tags=["lang-zh"]
@@ -95,8 +97,10 @@ kernel = ra.PipelineKernel()
 parts = pipeline.load(kernel.model, torch.device("cpu"), "fp32")
 tokenizer, text_encoder, unet, vae = parts.pipe.tokenizer, parts.pipe.text_encoder, parts.unet, parts.vae
 
+
 def millions(network):
     return sum(p.numel() for p in network.parameters()) / 1e6
+
 
 for name, network in {"text encoder": text_encoder, "UNet": unet, "VAE": vae}.items():
     print(f"{name:14} {type(network).__name__:22} {millions(network):6.2f} M")
@@ -129,10 +133,12 @@ for number, token in zip(ids, tokenizer.convert_ids_to_tokens(ids)):
 # %% [markdown] tags=["lang-en"]
 # Then the **text encoder** turns each token into a vector that has "read" the words before it. This table is all that the UNet sees of your prompt: one row per token.
 
+
 # %%
 def encode_text(text):
     tokens = tokenizer(text, padding="max_length", truncation=True, return_tensors="pt")
     return text_encoder(**tokens)
+
 
 embeddings = encode_text(prompt).last_hidden_state
 embeddings.shape
@@ -181,8 +187,10 @@ finish(figure)
 # %%
 image = kernel.generate(T("草地上的一只熊猫", "a panda on the grass"), seed=4).image
 
+
 def to_tensor(picture):
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+
 
 latent = parts.encode(to_tensor(image))
 again = parts.decode(latent)
@@ -208,7 +216,12 @@ mirrored_colours = parts.decode(-latent)
 changed = (parts.decode(poked) - again).abs().mean(1)
 show_images(
     [again, parts.decode(poked), changed, mirrored_colours],
-    [T("原样", "as it was"), T("改了一个格子", "one cell changed"), T("哪里变了", "what changed"), T("潜变量取负", "latent negated")],
+    [
+        T("原样", "as it was"),
+        T("改了一个格子", "one cell changed"),
+        T("哪里变了", "what changed"),
+        T("潜变量取负", "latent negated"),
+    ],
     size=2.1,
 )
 
@@ -285,6 +298,7 @@ show_images([parts.decode(z) for z in noisy], [f"t = {t}" for t in times])
 #
 # This model answers with $v$, a mixture of picture and noise (SD 1.5 answers with the noise $\varepsilon$ itself); two formulas convert it.
 
+
 # %%
 def paint(prompt, seed, steps=20, cfg=4.0):
     texts = torch.cat([encode_text("").last_hidden_state, encode_text(prompt).last_hidden_state])
@@ -300,6 +314,7 @@ def paint(prompt, seed, steps=20, cfg=4.0):
         guesses.append(guess)
         z = alphas[t_next].sqrt() * guess + (1 - alphas[t_next]).sqrt() * eps
     return guess, seen, guesses
+
 
 final, seen, guesses = paint(prompt, seed=3)
 moments = [0, 2, 5, 8, 11, 14, 19]
@@ -336,6 +351,7 @@ stepper(frames, [T(f"第 {i + 1} 步", f"step {i + 1}") for i in range(len(frame
 #
 # How do the words get into the picture? The UNet has **cross-attention** layers: each cell of the picture asks "which of these words concerns me?". We write the answers down and show them as light and dark.
 
+
 # %%
 class Recorder:
     # zh: 和原来的注意力计算相同，只是多记一笔
@@ -345,13 +361,16 @@ class Recorder:
 
     def __call__(self, attention, hidden, encoder_hidden_states=None, attention_mask=None, **_):
         source = hidden if encoder_hidden_states is None else encoder_hidden_states
-        q, k, v = (attention.head_to_batch_dim(f(x)) for f, x in
-                   [(attention.to_q, hidden), (attention.to_k, source), (attention.to_v, source)])
+        q, k, v = (
+            attention.head_to_batch_dim(f(x))
+            for f, x in [(attention.to_q, hidden), (attention.to_k, source), (attention.to_v, source)]
+        )
         weights = attention.get_attention_scores(q, k)
         if encoder_hidden_states is not None:
             self.maps.append(weights)
         out = attention.batch_to_head_dim(weights @ v)
         return attention.to_out[1](attention.to_out[0](out))
+
 
 def word_maps(prompt, seed):
     usual, recorder = dict(unet.attn_processors), Recorder()
@@ -367,11 +386,15 @@ def word_maps(prompt, seed):
     side = int(cells**0.5)
     return picture, (total / total.sum(-1, keepdim=True)).T.reshape(-1, side, side)
 
+
 def show_words(prompt, seed):
     picture, maps = word_maps(prompt, seed)
     tokens = tokenizer.convert_ids_to_tokens(tokenizer(prompt).input_ids)
     words = [(k, token) for k, token in enumerate(tokens) if not token.startswith("<")]
-    return show_images([picture, *[maps[k] for k, _ in words]], [T("画", "picture"), *[token for _, token in words]], size=1.9)
+    return show_images(
+        [picture, *[maps[k] for k, _ in words]], [T("画", "picture"), *[token for _, token in words]], size=1.9
+    )
+
 
 show_words(prompt, seed=3)
 

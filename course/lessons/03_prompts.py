@@ -1,5 +1,7 @@
 # %% tags=["source-only"]
 """Lesson 03: the language of prompts. Bilingual source; course/build.py makes the notebooks."""
+
+# ruff: noqa: B015, I001
 from ra_widgets.course import T
 
 # %% [markdown] tags=["lang-zh"]
@@ -95,24 +97,36 @@ finish(figure)
 
 # %% [markdown] tags=["lang-zh"]
 # 数字最后落在哪里？第 1 课里每个词元都有一个向量，权重就乘在这个词的向量上（再把整体的平均值调回原样）。
-# 眼见为实，只改一个权重：
+# 眼见为实，每一行只改一个权重：
 
 # %% [markdown] tags=["lang-en"]
 # Where do the numbers end up? In lesson 1 each token had a vector; the weight multiplies the vectors of its word (and the mean of the whole is set back to what it was).
-# See for yourself, with one weight changing:
+# See for yourself; in each row one weight changes:
 
 # %%
-values = [0.2, 0.6, 1.0, 1.3, 1.6, 2.0]
-weighed = [kernel.generate(T(f"(绿色:{w})的苹果，蓝色背景", f"a (green:{w}) apple on a blue background"), seed=21, steps=12) for w in values]
-show_images([r.image for r in weighed], [T(f"绿色 {w}", f"green {w}") for w in values])
+values = [0, 0.2, 0.4, 0.6, 1, 1.5]
+penguins = [kernel.generate(T(f"(三只:{w})企鹅", f"(three:{w}) penguins"), seed=14, steps=10).image for w in values]
+cars = [kernel.generate(T(f"(雪地里:{w})的汽车", f"a car (in the snow:{w})"), seed=14, steps=10).image for w in values]
+show_images(
+    penguins + cars,
+    [T(f"权重 {w}", f"weight {w}") for w in values],
+    columns=len(values),
+    rows=[T("三只", "three"), T("雪地里", "snow")],
+)
 
 # %% [markdown] tags=["lang-zh"]
-# 太小，“绿色”就被忘掉了；太大，连别的地方也被它带跑。常用范围是 0.7 到 1.4。
+# 第一行：“三只”的声音一小，企鹅就只剩一只。第二行呢？如果雪怎么也不化，请想想第 1 课：文本编码器让后面的词元都**读过**前面的词，
+# 连结尾标记也读过。权重只调这个词自己的向量，别的向量里还留着它的影子。所以加重减轻是“多听、少听”，不是“开、关”；真的不要，请用反向提示词。
+#
+# 在 SD 1.5 这样的大模型上，常用范围是 0.7 到 1.4，再大就容易画坏。
 #
 # **小心全角括号。** 中文输入法打出来的 `（红色：1.3）` 只是普通文字，不是语法。工作台会提议替你改，但不会悄悄地改：
 
 # %% [markdown] tags=["lang-en"]
-# Too small, and "green" is forgotten; too large, and it takes over other parts. The usual range is 0.7 to 1.4.
+# First row: once "three" speaks softly, one penguin is left. And the second? If the snow never melts, remember lesson 1: the text encoder lets all later tokens **read** the words before them,
+# and so does the mark at the end. A weight scales the word's own vectors only; its shadow stays in the others. Stressing is "listen more, listen less", not "on, off"; to be rid of something, use a negative prompt.
+#
+# In large models such as SD 1.5 the usual range is 0.7 to 1.4; beyond it pictures break.
 #
 # **Beware of full-width brackets.** `（red：1.3）` as typed by a Chinese input method is plain text, not grammar. The workbench offers to convert it, but never does so silently:
 
@@ -127,13 +141,13 @@ print(offer.converted, "→", parse_attention(offer.converted))
 # ### 词元与分段
 #
 # 文本编码器一次只能读固定长度的一段：SD 1.5 是 75 个词元，`ra-mini` 是 30 个。更长的提示词会被切成几段，分别编码，再首尾相接。
-# 切的时候尽量在逗号处断开，免得把一个短语劈成两半；你也可以用 `BREAK` 自己断开。
+# 切的时候尽量在逗号处断开，免得把一个短语劈成两半；你也可以用 `BREAK` 自己断开。（如果看到 `<unk>`，那是它不认识的字，写了等于没写。）
 
 # %% [markdown] tags=["lang-en"]
 # ### Tokens and chunks
 #
 # The text encoder reads a fixed length at a time: 75 tokens in SD 1.5, 30 in `ra-mini`. A longer prompt is cut into chunks, which are encoded one by one and laid end to end.
-# The cut is made at a comma if there is one near, so that a phrase is not torn apart; with `BREAK` you make the cut yourself.
+# The cut is made at a comma if there is one near, so that a phrase is not torn apart; with `BREAK` you make the cut yourself. (An `<unk>` is a word it does not know; it might as well not be there.)
 
 # %%
 import torch
@@ -151,7 +165,10 @@ long_prompt = T(
 chunks = chunks_of(long_prompt, tokenizer)
 for number, chunk in enumerate(chunks, 1):
     words = tokenizer.convert_ids_to_tokens(chunk.tokens)
-    print(T(f"第 {number} 段，{len(chunk.tokens)} 个词元：", f"chunk {number}, {len(chunk.tokens)} tokens:"), " ".join(words))
+    print(
+        T(f"第 {number} 段，{len(chunk.tokens)} 个词元：", f"chunk {number}, {len(chunk.tokens)} tokens:"),
+        " ".join(words),
+    )
 
 # %%
 figure, axis = plt.subplots(figsize=(8.2, 0.62 * len(chunks) + 0.9))
@@ -166,7 +183,12 @@ axis.set_ylim(len(chunks) - 0.4, -0.6)
 axis.set_yticks(range(len(chunks)), [T(f"第 {k + 1} 段", f"chunk {k + 1}") for k in range(len(chunks))])
 axis.set_xticks([])
 axis.grid(False)
-axis.set_title(T("每格一个词元：绿普通，红加重，蓝减轻，灰是补齐用的空位", "One cell a token: green plain, red stressed, blue played down, grey padding"))
+axis.set_title(
+    T(
+        "每格一个词元：绿普通，红加重，蓝减轻，灰是补齐用的空位",
+        "One cell a token: green plain, red stressed, blue played down, grey padding",
+    )
+)
 finish(figure)
 
 # %% [markdown] tags=["lang-zh"]
@@ -212,18 +234,20 @@ a.image.tobytes() == b.image.tobytes()
 prompt_schedule(T("草地上的[猫:狗:0.4]", "[a cat:a dog:0.4] on the grass"), 20)
 
 # %%
-moments = [0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0]
-changed = [
-    kernel.generate(T(f"[苹果:南瓜:{m}]，蓝色背景", f"[an apple:a pumpkin:{m}] on a blue background"), seed=14, steps=20).image
-    for m in moments
-]
-show_images(changed, [T(f"{m:.0%} 时换", f"at {m:.0%}") for m in moments])
+moments = [0.0, 0.4, 0.6, 0.65, 0.7, 0.75, 0.8, 0.95]
+prompts = [T(f"草地上的[猫:狗:{m}]", f"[a cat:a dog:{m}] on the grass") for m in moments]
+show_images(
+    [kernel.generate(p, seed=14, steps=20).image for p in prompts],
+    [T(f"{m:.0%} 时换", f"at {m:.0%}") for m in moments],
+)
 
 # %% [markdown] tags=["lang-zh"]
 # 换得越早，越像后一个；换得越晚，前一个留下的形状就越多，后面的词只能在这个形状上做文章。
+# 什么时候换才看得出“混血”，各个模型不同：这个小模型要到七成左右，大模型常常早得多。
 
 # %% [markdown] tags=["lang-en"]
 # The earlier the change, the more of the second; the later, the more of the first one's shape remains, and the second can only work on that shape.
+# Where the mixture lies differs between models: about seven tenths for this small one, often much earlier for large ones.
 
 # %% [markdown] tags=["lang-zh"]
 # ### 一步一换：`[甲|乙]`
@@ -236,7 +260,10 @@ show_images(changed, [T(f"{m:.0%} 时换", f"at {m:.0%}") for m in moments])
 # Bars let several words take turns, one a step. What comes out is often a cross of them:
 
 # %%
-pairs = T([("猫", "狐狸"), ("熊猫", "企鹅"), ("老虎", "青蛙")], [("a cat", "a fox"), ("a panda", "a penguin"), ("a tiger", "a frog")])
+pairs = T(
+    [("猫", "狐狸"), ("熊猫", "企鹅"), ("老虎", "青蛙")],
+    [("a cat", "a fox"), ("a panda", "a penguin"), ("a tiger", "a frog")],
+)
 sheets, names = [], []
 for one, other in pairs:
     for what in (one, f"[{one}|{other}]", other):
@@ -257,7 +284,16 @@ show_images(sheets, names, columns=9, size=1.35)
 # %%
 examples = T(
     ["猫", "[猫:狗:0.4]", "[猫:狗:6]", "[狗:12]", "[猫::12]", "[猫|狗]", "[猫|狗|鸟]", "[猫:[狗:鸟:15]:5]"],
-    ["cat", "[cat:dog:0.4]", "[cat:dog:6]", "[dog:12]", "[cat::12]", "[cat|dog]", "[cat|dog|bird]", "[cat:[dog:bird:15]:5]"],
+    [
+        "cat",
+        "[cat:dog:0.4]",
+        "[cat:dog:6]",
+        "[dog:12]",
+        "[cat::12]",
+        "[cat|dog]",
+        "[cat|dog|bird]",
+        "[cat:[dog:bird:15]:5]",
+    ],
 )
 tones = ["vermilion", "jade", "amber", "violet"]
 figure, axis = plt.subplots(figsize=(8.2, 3.6))
@@ -265,11 +301,12 @@ for row, example in enumerate(examples):
     start, seen = 0, {}
     for end, words in prompt_schedule(example, 20):
         words = words.strip() or T("（空）", "(empty)")
-        tone = colours["line"] if words.startswith(("（", "(")) else colours[tones[seen.setdefault(words, len(seen))]]
+        empty = words.startswith(("（", "("))
+        tone = colours["line"] if empty else colours[tones[seen.setdefault(words, len(seen))]]
         axis.barh(row, end - start, left=start, color=tone, height=0.66, edgecolor=colours["paper"])
         if end - start >= 3:
-            axis.text((start + end) / 2, row, words, ha="center", va="center", fontsize=9,
-                      color=colours["muted"] if tone == colours["line"] else "white")
+            ink = colours["muted"] if empty else "white"
+            axis.text((start + end) / 2, row, words, ha="center", va="center", fontsize=9, color=ink)
         start = end
 axis.set_yticks(range(len(examples)), examples)
 axis.invert_yaxis()
@@ -305,17 +342,17 @@ show_images([kernel.generate(p, seed=12, steps=14).image for p in combined], com
 # %% [markdown] tags=["lang-zh"]
 # ## 调一调
 #
-# 把上面的语法混着用。试试 `[城堡:蛋糕:0.3]，夕阳下`，或者给反向提示词加重：`(蓝色:1.4)`。
+# 把上面的语法混着用。试试 `[城堡:蛋糕:0.7]，夕阳下`，或者给反向提示词加重：`(蓝色:1.4)`。
 
 # %% [markdown] tags=["lang-en"]
 # ## Try it
 #
-# Mix all of this. Try `[a castle:a cake:0.3] at sunset`, or stress a negative prompt: `(blue:1.4)`.
+# Mix all of this. Try `[a castle:a cake:0.7] at sunset`, or stress a negative prompt: `(blue:1.4)`.
 
 # %%
 playground(
     kernel,
-    ra.TextToImage(prompt=T("[城堡:蛋糕:0.3]，夕阳下", "[a castle:a cake:0.3] at sunset"), seed=5, steps=16),
+    ra.TextToImage(prompt=T("[城堡:蛋糕:0.7]，夕阳下", "[a castle:a cake:0.7] at sunset"), seed=5, steps=16),
     controls=("prompt", "negative_prompt", "seed", "cfg_scale"),
 )
 
@@ -335,7 +372,9 @@ answer = ...
 check("03.1", answer)
 
 # %% tags=["solution"]
-answer = ra.TextToImage(prompt=T("草地上的(红色:1.3)汽车", "a (red:1.3) car on the grass"), negative_prompt=T("夜晚", "night"))
+answer = ra.TextToImage(
+    prompt=T("草地上的(红色:1.3)汽车", "a (red:1.3) car on the grass"), negative_prompt=T("夜晚", "night")
+)
 
 check("03.1", answer).require()
 
@@ -383,9 +422,7 @@ series = [..., ..., ...]
 check("03.4", series)
 
 # %% tags=["solution"]
-series = [
-    kernel.generate(T(f"(紫色:{w})的蘑菇", f"a (purple:{w}) mushroom"), seed=4, steps=8) for w in (0.5, 1.0, 1.5)
-]
+series = [kernel.generate(T(f"(紫色:{w})的蘑菇", f"a (purple:{w}) mushroom"), seed=4, steps=8) for w in (0.5, 1.0, 1.5)]
 
 check("03.4", series).require()
 

@@ -41,7 +41,12 @@ class Playground(widgets.VBox):
     """
 
     def __init__(
-        self, kernel: Any, request: TextToImage, controls: Sequence[str] = ("prompt", "seed", "cfg_scale"), *, start: bool = True
+        self,
+        kernel: Any,
+        request: TextToImage,
+        controls: Sequence[str] = ("prompt", "seed", "cfg_scale"),
+        *,
+        start: bool = True,
     ) -> None:
         self.kernel = kernel
         self.request = request
@@ -93,7 +98,9 @@ class Playground(widgets.VBox):
 
     def _default(self, name: str) -> float:
         model = self.kernel.model
-        return {"cfg_scale": model.default_cfg, "width": model.default_size[0], "height": model.default_size[1]}.get(name, 0)
+        return {"cfg_scale": model.default_cfg, "width": model.default_size[0], "height": model.default_size[1]}.get(
+            name, 0
+        )
 
     def _changed(self, _: Any) -> None:
         self.make()
@@ -144,7 +151,10 @@ def _small(text: str, colour: str = "inherit") -> str:
 
 
 def playground(
-    kernel: Any, request: TextToImage | str = "", controls: Sequence[str] = ("prompt", "seed", "cfg_scale"), **fields: Any
+    kernel: Any,
+    request: TextToImage | str = "",
+    controls: Sequence[str] = ("prompt", "seed", "cfg_scale"),
+    **fields: Any,
 ) -> Playground:
     """A live panel for some fields of a request.
 

@@ -23,7 +23,9 @@ class Stepper(widgets.VBox):
         index: the picture to begin with.
     """
 
-    def __init__(self, images: Iterable[Any], captions: Sequence[str] = (), *, width: int = 288, index: int = 0) -> None:
+    def __init__(
+        self, images: Iterable[Any], captions: Sequence[str] = (), *, width: int = 288, index: int = 0
+    ) -> None:
         self.frames = [to_png(image, width) for image in images]
         if not self.frames:
             raise ValueError("no pictures")
@@ -47,9 +49,7 @@ class Stepper(widgets.VBox):
         """Show picture ``index``."""
         self.picture.value = self.frames[index]
         number = f"{index + 1} / {len(self.frames)}"
-        self.caption.value = (
-            f'<span style="font:13px/1.5 system-ui,sans-serif"><code>{number}</code> {html.escape(self.captions[index])}</span>'
-        )
+        self.caption.value = f'<span style="font:13px/1.5 system-ui,sans-serif"><code>{number}</code> {html.escape(self.captions[index])}</span>'
 
 
 def to_png(image: Any, width: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from ra_widgets.course.checks import Hint, count, differing, exercise, requests
@@ -59,7 +60,7 @@ def take_turns(answer: Any) -> dict[str, Any]:
     stages = [str(text) for _, text in prompt_schedule(request.prompt, request.steps)]
     if len(stages) < request.steps:
         raise Hint("course.03.3.stages", count=len(stages))
-    if len(set(stages)) != 2 or any(a == b for a, b in zip(stages, stages[1:], strict=False)):
+    if len(set(stages)) != 2 or any(a == b for a, b in pairwise(stages)):
         raise Hint("course.03.3.two", count=len(set(stages)))
     return {"first": stages[0].strip(), "second": stages[1].strip()}
 
