@@ -133,8 +133,9 @@ def lessons() -> list[Path]:
     return sorted((FOLDER / "lessons").glob("[0-9][0-9]_*.py"))
 
 
-def outputs(target: Path = FOLDER, solutions: bool = False) -> dict[Path, str]:
+def outputs(target: Path | None = None, solutions: bool = False) -> dict[Path, str]:
     """Every file of the build and its text: notebooks, and the drawings that they show."""
+    target = target or FOLDER
     sys.path.insert(0, str(FOLDER))
     try:
         import drawings

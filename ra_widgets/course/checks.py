@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from ra_widgets.course._text import MARKS, banner
@@ -99,14 +100,14 @@ def check(name: str, *answers: Any) -> Verdict:
     Raises:
         KeyError: there is no such exercise.
     """
-    _load()
-    if name not in EXERCISES:
-        raise KeyError(t("course.check.unknown", name=name, known=", ".join(sorted(EXERCISES))))
+    known = exercises()
+    if name not in known:
+        raise KeyError(t("course.check.unknown", name=name, known=", ".join(sorted(known))))
     if not answers or any(_open(answer) for answer in answers):
         return Verdict(name, "empty", t("course.check.empty", name=name), t("course.check.how"))
     answer = answers[0] if len(answers) == 1 else list(answers)
     try:
-        values = EXERCISES[name](answer) or {}
+        values = known[name](answer) or {}
     except Hint as hint:
         return _failed(name, t(hint.key, **hint.values))
     except RAError as error:
@@ -135,9 +136,11 @@ def _open(answer: Any) -> bool:
     return isinstance(answer, (list, tuple)) and (not answer or any(_open(item) for item in answer))
 
 
-def _load() -> None:
-    # the checks register themselves; they import this module, so that it can load them only when it is whole
-    from ra_widgets.course import exercises  # noqa: F401
+def exercises() -> dict[str, Callable[[Any], dict[str, Any] | None]]:
+    """All exercises of the course by name, with the function that checks each."""
+    # the lessons' modules register themselves; they import this one, which can load them only when it is whole
+    import_module("ra_widgets.course.exercises")
+    return EXERCISES
 
 
 # -- what checks have in common --------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class Playground(widgets.VBox):
         self.picture = widgets.Image(format="png", layout=widgets.Layout(width="256px", height="256px"))
         self.status = widgets.HTML()
         self.code = widgets.HTML()
-        frame = widgets.Layout(flex_flow="row wrap", align_items="flex-start", gap="18px")
+        frame = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="18px")
         panel = widgets.VBox(list(self.controls.values()), layout=widgets.Layout(width="min(460px, 100%)"))
         super().__init__([widgets.Box([panel, widgets.VBox([self.picture, self.status])], layout=frame), self.code])
         self.add_class("ra-playground")

@@ -125,8 +125,8 @@ class Progress:
     # -- showing ---------------------------------------------------------------------------------------------------
     def summary(self) -> list[dict[str, Any]]:
         """One entry a lesson: ``{"lesson", "title", "exercises": [(name, passed), ...], "quizzes": [(name, passed), ...]}``."""
-        from ra_widgets.course.checks import EXERCISES
-        from ra_widgets.course.quiz import QUESTIONS
+        from ra_widgets.course.checks import exercises
+        from ra_widgets.course.quiz import PAIRS, QUESTIONS
 
         data = self.read()
 
@@ -138,8 +138,8 @@ class Progress:
             {
                 "lesson": lesson,
                 "title": t(f"course.title.{lesson}"),
-                "exercises": entries("exercises", EXERCISES, lesson),
-                "quizzes": entries("quizzes", QUESTIONS, lesson),
+                "exercises": entries("exercises", exercises(), lesson),
+                "quizzes": entries("quizzes", [*PAIRS, *QUESTIONS], lesson),
             }
             for lesson in LESSONS
         ]

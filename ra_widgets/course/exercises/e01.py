@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ra_widgets.course.checks import Hint, exercise
@@ -28,9 +29,12 @@ def latent_shape(answer: Any) -> None:
 
 def _number(answer: Any) -> float:
     try:
-        return float(answer)
-    except (TypeError, ValueError):
+        value = float(answer)
+    except (TypeError, ValueError, OverflowError):
         raise Hint("course.hint.number") from None
+    if not math.isfinite(value):
+        raise Hint("course.hint.number")
+    return value
 
 
 @exercise("01.2")

@@ -30,7 +30,7 @@ def heun_calls(answer: Any) -> None:
     """Heun asks the model twice a step, but once in the last: 2 x 10 - 1 = 19 calls."""
     try:
         value = int(answer)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise Hint("course.hint.number") from None
     if value == 10:
         raise Hint("course.04.2.once")
