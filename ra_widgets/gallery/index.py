@@ -55,17 +55,25 @@ class Index:
                 os.replace(f"{self.path}{suffix}", f"{self.path}.broken-{stamp}{suffix}")
 
     def start_anew(self) -> None:
-        """Put the index file aside and begin an empty one (for a damaged index; pictures are not touched)."""
+        """Put a damaged index file aside and begin an empty one; pictures are not touched.
+
+        Nothing happens if the file is in order after all: another process may have done it a moment ago.
+        """
         with self._lock, self._translated():
             if self._db is not None:
                 self._db.close()
-            self._set_aside()
-            self._db = migrations.connect(self.path)
+            self._db = self._open()
+            if not self.sound():
+                self._db.close()
+                self._set_aside()
+                self._db = migrations.connect(self.path)
 
     def sound(self) -> bool:
-        """Whether SQLite finds the database in order."""
+        """Whether SQLite finds the database in order, with all its tables."""
         try:
             with self.reading() as db:
+                for table in ("records", "search", "folders", "meta"):
+                    db.execute(f"SELECT * FROM {table} LIMIT 0")
                 return db.execute("PRAGMA quick_check").fetchone()[0] == "ok"
         except GalleryError:
             return False

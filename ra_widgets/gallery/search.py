@@ -77,14 +77,17 @@ class Query:
 
 
 def query(text: str) -> Query:
-    """Turn what a user typed into a query: all terms must be found; alphabetic terms also match longer words.
+    """Turn what a user typed into a query: all terms must be found; words also match longer words that
+    begin with them, numbers only themselves.
 
     Nothing in the text is syntax: quotes, stars, brackets, AND, NEAR and minus signs are ordinary text.
     """
     text = text[:MAX_QUERY].replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
     terms: dict[str, None] = {}
     for is_cjk, run in runs(text):
-        if not is_cjk:
+        if run.isdigit():  # a seed or a number of steps, not the beginning of one
+            terms.setdefault(f'words : "{run}"')
+        elif not is_cjk:
             terms.setdefault(f'words : "{run}" *')
         elif len(run) == 1:
             terms.setdefault(f'words : "{run}"')

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -52,7 +53,20 @@ class Gallery:
         except OSError as error:
             raise files.explain(error, self._root / "images") from error
         self._index = Index(self._root / "index.sqlite")
-        self.last_sweep = upkeep.sweep(self._root, self._index, budget=SWEEP_SECONDS)
+        try:
+            self.last_sweep = self._first_sweep()
+        except GalleryError as error:
+            self._mend(error)
+
+    def _first_sweep(self) -> upkeep.Sweep:
+        return upkeep.sweep(self._root, self._index, budget=SWEEP_SECONDS)
+
+    def _mend(self, error: GalleryError) -> None:
+        """A damaged index is put aside and begun anew from the files; any other error goes on."""
+        if error.key != "gallery.broken_index":
+            raise error
+        self._index.start_anew()
+        self.last_sweep = self._first_sweep()
 
     @property
     def root(self) -> Path:
@@ -106,7 +120,12 @@ class Gallery:
         )
         data = carriers.encode(image, "PNG", {carriers.PARAMETERS: entry.infotext, KEY: pack(entry)})
         files.write_atomic(self._root / entry.path, data)
-        self._index.insert([Entry(**{**vars(entry), "size": len(data)})])
+        entry = replace(entry, size=len(data))
+        try:
+            self._index.insert([entry])
+        except GalleryError as error:
+            self._mend(error)
+            self._index.insert([entry])
         return entry.record(self._root, image)
 
     # ----------------------------------------------------------------------------------------------------- finding

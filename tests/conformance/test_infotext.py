@@ -167,7 +167,9 @@ def test_old_versions() -> None:
     assert middle["Downcast alphas_cumprod"] is True
     for version in ("v1.7.0-225-gabcdef", "v1.10.1", "ra 0.1.0", "f2.0.1v1.10.1-previous-1-gabc", ""):
         assert "Downcast alphas_cumprod" not in infotext.parse("a\n" + line.format(version))
-    refiner = infotext.parse("a\nSteps: 20, Sampler: DDIM, Seed: 1, Refiner: m, Refiner switch at: 0.8, Version: v1.7.0")
+    refiner = infotext.parse(
+        "a\nSteps: 20, Sampler: DDIM, Seed: 1, Refiner: m, Refiner switch at: 0.8, Version: v1.7.0"
+    )
     assert refiner["Refiner switch by sampling steps"] is True
 
 
@@ -195,7 +197,8 @@ PROMPT_CHARS = st.characters(exclude_categories=("Cs",), exclude_characters="\x0
     '，。（）：｜红苹果水墨画的一只猫 \n,:()[]{}<>|"\\#BREAK AND Steps: Negative prompt:' + string.digits
 )
 ANY_TEXT = st.text(PROMPT_CHARS, max_size=120) | st.lists(
-    st.sampled_from(["Negative prompt: x", "Steps: 1, Seed: 2, CFG scale: 3", "", " 猫 ", "a: b", "　全角空格　"]), max_size=4
+    st.sampled_from(["Negative prompt: x", "Steps: 1, Seed: 2, CFG scale: 3", "", " 猫 ", "a: b", "　全角空格　"]),
+    max_size=4,
 ).map("\n".join)
 
 

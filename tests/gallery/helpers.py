@@ -18,7 +18,9 @@ from ra_widgets.results import Record
 
 def picture(seed: int, size: int = 32) -> Image.Image:
     """A picture that is different for every seed and compresses badly enough to be more than a few bytes."""
-    return Image.frombytes("RGB", (size, size), bytes((i * i * (seed + 3) + i * 7 + seed) % 251 for i in range(size * size * 3)))
+    return Image.frombytes(
+        "RGB", (size, size), bytes((i * i * (seed + 3) + i * 7 + seed) % 251 for i in range(size * size * 3))
+    )
 
 
 def save(gallery: Gallery, prompt: str = "一个红苹果", seed: int = 1, **fields: Any) -> Record:
@@ -31,7 +33,9 @@ def save(gallery: Gallery, prompt: str = "一个红苹果", seed: int = 1, **fie
 
 def chunk(kind: bytes, data: bytes, *, crc: int | None = None) -> bytes:
     """One PNG chunk."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
+    return (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data) if crc is None else crc)
+    )
 
 
 def png(width: int, height: int, extra: Iterable[bytes] = (), *, rows: bool = True, end: bool = True) -> bytes:

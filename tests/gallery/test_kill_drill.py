@@ -1,10 +1,10 @@
 """Fifty processes are killed in the middle of saving. Nothing that was acknowledged may be lost, nothing half-written
 may be shown.
 
-A driver process imports everything once and forks the victims, so that fifty of them cost seconds. Each victim opens the
-gallery (and so sweeps up after the one before), saves in a loop, and prints an id when a save has returned. It is killed
-a few milliseconds after its first ids, at moments spread over the whole of a save. Meanwhile a bystander saves into the same
-gallery all the time.
+A driver process imports everything once and forks the victims, so that fifty of them cost seconds. Each victim opens
+the gallery (and so sweeps up after the one before), saves in a loop, and prints an id when a save has returned. It is
+killed a few milliseconds after its first ids, at moments spread over the whole of a save. Meanwhile a bystander saves
+into the same gallery all the time.
 """
 
 from __future__ import annotations

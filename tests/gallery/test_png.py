@@ -21,7 +21,11 @@ from ra_widgets.gallery.png import read_png
 from .helpers import chunk, picture, png, save
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=200)
-TEXTS = {"parameters": "红苹果\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1", "ra": '{"schema":1}', "note": "plain"}
+TEXTS = {
+    "parameters": "红苹果\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1",
+    "ra": '{"schema":1}',
+    "note": "plain",
+}
 GOOD = carriers.encode(picture(5), "PNG", TEXTS)
 
 
@@ -48,7 +52,7 @@ def test_all_kinds_of_text_chunks() -> None:
 
 def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.png"
-    for length in [*range(0, 200), *range(200, len(GOOD) - 1, 41), len(GOOD) - 1]:
+    for length in [*range(200), *range(200, len(GOOD) - 1, 41), len(GOOD) - 1]:
         path.write_bytes(GOOD[:length])
         with pytest.raises(GalleryError):
             read_png(path)
@@ -59,6 +63,7 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
                 files.open_picture(path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_bombs_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
     small = png(13_000, 13_000)
     assert len(small) < 40_000
@@ -146,7 +151,10 @@ def test_flipped_bytes_never_crash(changes: list[tuple[int, int]], mend: bool) -
 
 
 @PROPERTY
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe1", b"RIFF\x40\x00\x00\x00WEBP", b"GIF89a"]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe1", b"RIFF\x40\x00\x00\x00WEBP", b"GIF89a"]),
+)
 def test_random_bytes_never_crash(data: bytes, head: bytes) -> None:
     for use in (carriers.read, files.open_picture):
         with pytest.raises(GalleryError):
@@ -168,7 +176,12 @@ def test_strange_files_in_the_gallery_do_not_break_it(tmp_path: Path) -> None:
     (folder / "外来.png").write_bytes(GOOD)
     with Gallery(tmp_path) as gallery:
         assert gallery.last_sweep.imported == 1
-        assert sorted(Path(name).name for name in gallery.last_sweep.damaged) == ["bomb.png", "cut.png", "empty.png", "page.png"]
+        assert sorted(Path(name).name for name in gallery.last_sweep.damaged) == [
+            "bomb.png",
+            "cut.png",
+            "empty.png",
+            "page.png",
+        ]
         assert {record.prompt for record in gallery.list()} == {"一个红苹果", "红苹果"}
         assert gallery.rebuild() == 2
         assert (folder / "cut.png").exists()  # never deleted: it may be all that somebody has left

@@ -67,6 +67,8 @@ def gallery(tmp_path_factory: pytest.TempPathFactory):
         ("", [5, 4, 3, 2, 1]),
         ("   ", [5, 4, 3, 2, 1]),
         ("没有这个词", []),
+        ("Seed: 3", [3]),
+        ("12", []),  # numbers are found whole
     ],
 )
 def test_what_is_found(gallery: Gallery, text: str, seeds: list[int]) -> None:
@@ -75,7 +77,12 @@ def test_what_is_found(gallery: Gallery, text: str, seeds: list[int]) -> None:
 
 
 @PROPERTY
-@given(st.text(st.sampled_from("\"'*()^-+:{}[]\\%_.,;&|<>~`!?@#$/=ANDORTE 苹果水0aé\x00\n\t🍎　ー") | st.characters(), max_size=40))
+@given(
+    st.text(
+        st.sampled_from("\"'*()^-+:{}[]\\%_.,;&|<>~`!?@#$/=ANDORTE 苹果水0aé\x00\n\t🍎　ー") | st.characters(),
+        max_size=40,
+    )
+)
 def test_no_text_is_syntax(gallery: Gallery, text: str) -> None:
     found = gallery.search(text)
     assert gallery.count(text) == len(found)

@@ -16,6 +16,7 @@ from ra_widgets.errors import GalleryError
 from ra_widgets.gallery import Gallery, carriers, files, ids, infotext, migrations
 from ra_widgets.gallery.entry import read_entry
 from ra_widgets.requests import TextToImage
+
 from .helpers import files_in, picture, save
 
 
@@ -31,7 +32,19 @@ def test_a_saved_picture_comes_back_whole(gallery: Gallery) -> None:
     assert ids.is_id(record.id) and record.path is not None
     assert record.path.is_relative_to(gallery.root / "images") and record.path.name == f"{record.id}.png"
     again = gallery.get(record.id)
-    for name in ("id", "path", "request", "seed", "width", "height", "infotext", "model", "model_hash", "seconds", "created"):
+    for name in (
+        "id",
+        "path",
+        "request",
+        "seed",
+        "width",
+        "height",
+        "infotext",
+        "model",
+        "model_hash",
+        "seconds",
+        "created",
+    ):
         assert getattr(again, name) == getattr(record, name), name
     assert dict(again.info) == info
     assert again.to_request() == record.request
@@ -66,7 +79,11 @@ def test_modes_and_odd_values(gallery: Gallery) -> None:
         record = gallery.save(Image.new(mode, (8, 8)), request=request)
         assert gallery.get(record.id).image.size == (8, 8)
     record = gallery.save(
-        picture(1), request=request, infotext="a\x00b\ud800", model="m\x00", info={"n": float("nan"), "p": Path("/x"), "s": {1}}
+        picture(1),
+        request=request,
+        infotext="a\x00b\ud800",
+        model="m\x00",
+        info={"n": float("nan"), "p": Path("/x"), "s": {1}},
     )
     again = gallery.get(record.id)
     assert again.infotext == "ab?" and again.model == "m"
@@ -94,7 +111,17 @@ def test_unknown_and_malformed_ids(gallery: Gallery) -> None:
     with pytest.raises(GalleryError) as caught:
         gallery.get(ids.new_id())
     assert caught.value.key == "gallery.unknown_id"
-    for bad in ("../../etc/passwd", "", "x" * 26, "images/2026", None, 5, "01ARZ3NDEKTSV4RRFFQ69G5FAV/", "C:\\x", "a\x00"):
+    for bad in (
+        "../../etc/passwd",
+        "",
+        "x" * 26,
+        "images/2026",
+        None,
+        5,
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV/",
+        "C:\\x",
+        "a\x00",
+    ):
         for use in (gallery.get, gallery.delete, gallery.thumbnail, lambda name: gallery.list(before=name or "")):
             with pytest.raises(GalleryError) as caught:
                 use(bad)  # type: ignore[arg-type]

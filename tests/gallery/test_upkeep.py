@@ -177,7 +177,7 @@ from ra_widgets.gallery import Gallery
 root, name, count = sys.argv[1:]
 with Gallery(root) as gallery:
     for i in range(int(count)):
-        print(save(gallery, f"进程{{name}} 苹果", i).id, flush=True)
+        print(save(gallery, f"proc{{name}} 苹果", i).id, flush=True)
         if i % 5 == 4:
             gallery.sweep()
         gallery.list(5)
@@ -185,11 +185,23 @@ with Gallery(root) as gallery:
 """
 
 
+def test_an_index_that_breaks_while_it_is_used_is_mended(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        first = save(gallery, "红苹果", 1)
+        with gallery._index.writing() as db:
+            db.execute("DROP TABLE search")
+        second = save(gallery, "绿苹果", 2)  # the picture is not lost
+        assert [r.id for r in gallery.search("苹果")] == [second.id, first.id]
+
+
 def test_many_processes_share_one_gallery(tmp_path: Path) -> None:
     code = CHILD.format(tests=str(Path(__file__).parent.parent))
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path), str(name), "15"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(tmp_path), str(name), "15"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for name in range(4)
     ]
@@ -199,7 +211,7 @@ def test_many_processes_share_one_gallery(tmp_path: Path) -> None:
     with Gallery(tmp_path) as gallery:
         assert {record.id for record in gallery.list(100)} == made and len(made) == 60
         assert gallery.last_sweep.imported == gallery.last_sweep.removed == 0
-        assert gallery.count("苹果") == 60 and gallery.count("进程2") == 15
+        assert gallery.count("苹果") == 60 and gallery.count("proc2") == 15
         assert not [name for name in files_in(tmp_path) if name.endswith(".tmp")]
         with sqlite3.connect(tmp_path / "index.sqlite") as db:
             assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -240,6 +252,9 @@ def test_a_forked_child_may_use_the_gallery(tmp_path: Path) -> None:
         "assert os.waitpid(pid, 0)[1] == 0; assert len(g) == 3"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent.parent)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(tmp_path), str(Path(__file__).parent.parent)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
