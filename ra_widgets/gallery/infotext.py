@@ -16,8 +16,9 @@ from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets._version import __version__
-from ra_widgets.gallery import recipe
-from ra_widgets.gallery.recipe import DEFAULTS, to_int
+from ra_widgets.gallery import recipe, settings
+from ra_widgets.gallery.recipe import DEFAULTS
+from ra_widgets.gallery.settings import number, to_int
 from ra_widgets.requests import Request, TextToImage
 from ra_widgets.results import Record, Result
 
@@ -59,12 +60,6 @@ def unquote(text: str) -> str:
     return value if isinstance(value, str) else text
 
 
-def number(value: float | int) -> str:
-    """A number as the webui's sliders give it: ``7`` rather than ``7.0``, else the shortest exact decimal."""
-    number_ = float(value)
-    return str(int(number_)) if number_.is_integer() and abs(number_) < 1e15 else repr(number_)
-
-
 def format(
     what: TextToImage | Request | Record | Result,
     *,
@@ -102,10 +97,7 @@ def format(
     else:
         request = what
     fields = _fields(request, seed=seed, model=model, model_hash=model_hash)
-    # the webui reads "Batch size" back; a single picture's text has neither
-    batch, count = getattr(request, "batch_size", 1), getattr(request, "n_iter", 1)
-    more: dict[str, Any] = {key: value for key, value in (("Batch size", batch), ("Batch count", count)) if value > 1}
-    more |= extra or {}
+    more = {key: fields.pop(key) for key in list(fields) if key not in _ORDER} | dict(extra or {})
     for key in [name for name in more if name in _ORDER]:
         fields[key] = more.pop(key)
     user = more.pop("User", None)
@@ -129,8 +121,9 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
         return getattr(request, name, default)
 
     name, schedule = samplers.resolve(str(get("sampler", "DPM++ 2M")), get("scheduler", "Automatic"))
-    cfg, width, height = get("cfg_scale"), get("width"), get("height")
-    strength, denoise, clip_skip = get("subseed_strength", 0), get("denoising_strength"), get("clip_skip", 1)
+    cfg, width, height, strength = get("cfg_scale"), get("width"), get("height"), get("subseed_strength", 0)
+    denoise, clip_skip = get("denoising_strength"), get("clip_skip", 1)
+    batch, count = get("batch_size", 1), get("n_iter", 1)
     return {
         "Steps": get("steps"),
         "Sampler": name,
@@ -142,10 +135,13 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
         "Model": model or get("model"),
         "Variation seed": get("subseed") if strength else None,
         "Variation seed strength": number(strength) if strength else None,
-        "Denoising strength": None if denoise is None else number(denoise),
+        # in text to image it belongs to hires fix, and is written with it
+        "Denoising strength": None if denoise is None or get("kind") == "txt2img" else number(denoise),
         "Clip skip": clip_skip if clip_skip and clip_skip > 1 else None,
-        "RNG": "NV",
-    }
+        # the webui reads "Batch size" back; a single picture's text has neither
+        "Batch size": batch if batch > 1 else None,
+        "Batch count": count if count > 1 else None,
+    } | settings.written(request, schedule)
 
 
 # ---------------------------------------------------------------------------------------------------------- reading

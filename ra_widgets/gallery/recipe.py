@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets.errors import InvalidRequest
+from ra_widgets.gallery import settings
 from ra_widgets.i18n import t
-from ra_widgets.requests import MAX_PIXELS, MAX_PROMPT, MAX_SEED, TextToImage
+from ra_widgets.requests import MAX_PIXELS, MAX_PROMPT, TextToImage
 
 DEFAULTS: dict[str, Any] = {
     "Clip skip": "1",
@@ -59,16 +59,39 @@ def convert(parsed: Mapping[str, Any], *, keep_model: bool = True) -> tuple[Text
             notes.append(t("infotext.shortened", field=key, limit=MAX_PROMPT))
         fields[name] = value[:MAX_PROMPT]
     _sampler(parsed, fields, notes)
-    _numbers(parsed, fields, notes)
+    fields |= settings.read(parsed, notes)
+    settings.finish_hires(fields)
+    if fields.get("width", 0) * fields.get("height", 0) > MAX_PIXELS:
+        notes.append(t("infotext.moved", field="Size", value=f"{fields.pop('width')}x{fields.pop('height')}", used="-"))
     model = _model(parsed)
     if model and keep_model:
         fields["model"] = model
-    notes += [t("infotext.not_carried", field=key, value=_short(parsed[key])) for key in _unused(parsed)]
-    try:
-        return TextToImage(**fields), notes
-    except InvalidRequest as error:  # every field is checked above; this keeps a surprise from becoming a crash
-        notes.append(error.text())
-        return TextToImage(prompt=fields["prompt"], negative_prompt=fields["negative_prompt"]), notes
+    notes += [
+        t("infotext.not_carried", field=key, value=settings.short(parsed[key]))
+        for key in _unused(parsed, "enable_hr" in fields)
+    ]
+    while True:
+        try:
+            return TextToImage(**fields), notes
+        except InvalidRequest as error:  # settings that are fine alone and contradict each other
+            notes.append(error.text())
+            if not _drop_some(fields):
+                return TextToImage(prompt=fields["prompt"], negative_prompt=fields["negative_prompt"]), notes
+
+
+def _drop_some(fields: dict[str, Any]) -> bool:
+    """Leave out the next group of settings that may be at fault; False when none is left."""
+    for group in (
+        ("schedule_min_sigma", "schedule_max_sigma"),
+        ("seed_resize_from_w", "seed_resize_from_h"),
+        ("enable_hr",),
+    ):
+        present = [name for name in group if fields.get(name)]
+        if present:
+            for name in present:
+                del fields[name]
+            return True
+    return False
 
 
 def _sampler(parsed: Mapping[str, Any], fields: dict[str, Any], notes: list[str]) -> None:
@@ -76,7 +99,7 @@ def _sampler(parsed: Mapping[str, Any], fields: dict[str, Any], notes: list[str]
     try:
         label = samplers.find_scheduler(schedule)
     except KeyError:
-        notes.append(t("infotext.unknown_schedule", value=_short(schedule)))
+        notes.append(t("infotext.unknown_schedule", value=settings.short(schedule)))
         label = "Automatic"
     if not name:
         fields["scheduler"] = label
@@ -85,41 +108,11 @@ def _sampler(parsed: Mapping[str, Any], fields: dict[str, Any], notes: list[str]
         sampler, inside = samplers.split_name(name)
     except KeyError:
         sampler, inside = samplers.SAMPLER_NAMES[0], None
-        notes.append(t("infotext.unknown_sampler", value=_short(name), used=sampler))
+        notes.append(t("infotext.unknown_sampler", value=settings.short(name), used=sampler))
     label = inside or label
     if label == samplers.SAMPLERS_INFO[sampler].default_scheduler:
         label = "Automatic"
     fields["sampler"], fields["scheduler"] = sampler, label
-
-
-_NUMBERS: tuple[tuple[str, str, type, float, float, int], ...] = (
-    ("steps", "Steps", int, 1, 150, 1),
-    ("cfg_scale", "CFG scale", float, 0, 100, 1),
-    ("seed", "Seed", int, -1, MAX_SEED, 1),
-    ("subseed", "Variation seed", int, -1, MAX_SEED, 1),
-    ("subseed_strength", "Variation seed strength", float, 0, 1, 1),
-    ("width", "Size-1", int, 64, 4096, 8),
-    ("height", "Size-2", int, 64, 4096, 8),
-    ("clip_skip", "Clip skip", int, 1, 12, 1),
-    ("batch_size", "Batch size", int, 1, 64, 1),
-    ("n_iter", "Batch count", int, 1, 1000, 1),
-)
-
-
-def _numbers(parsed: Mapping[str, Any], fields: dict[str, Any], notes: list[str]) -> None:
-    for name, key, kind, low, high, multiple in _NUMBERS:
-        if key not in parsed or (name in ("batch_size", "n_iter") and "Batch pos" in parsed):
-            continue  # with "Batch pos" the text belongs to one picture of an old webui's batch
-        value = to_int(parsed[key]) if kind is int else to_float(parsed[key])
-        if value is None:
-            notes.append(t("infotext.not_a_number", field=key, value=_short(parsed[key])))
-            continue
-        allowed = kind(min(max(value, low), high)) // multiple * multiple if kind is int else min(max(value, low), high)
-        if allowed != value:
-            notes.append(t("infotext.moved", field=key, value=_short(parsed[key]), used=allowed))
-        fields[name] = allowed
-    if fields.get("width", 0) * fields.get("height", 0) > MAX_PIXELS:
-        notes.append(t("infotext.moved", field="Size", value=f"{fields.pop('width')}x{fields.pop('height')}", used="-"))
 
 
 def _model(parsed: Mapping[str, Any]) -> str:
@@ -130,40 +123,10 @@ def _model(parsed: Mapping[str, Any]) -> str:
 
 _USED = {
     *("Prompt", "Negative prompt", "Sampler", "Schedule type", "Model", "Model-1", "Model-2", "Model hash"),
-    *("RNG", "Version", "User", "Emphasis", "Batch pos", "App"),
-    *(row[1] for row in _NUMBERS),
+    *("Version", "User", "Batch pos", "App", *(settings.READ - {"Denoising strength"})),
 }
 
 
-def _unused(parsed: Mapping[str, Any]) -> list[str]:
+def _unused(parsed: Mapping[str, Any], hires: bool) -> list[str]:
     keys = [key for key in parsed if key not in _USED and (key not in DEFAULTS or parsed[key] != DEFAULTS[key])]
-    if parsed.get("RNG") == "CPU":
-        keys.append("RNG")
-    if parsed.get("Emphasis", "Original") != "Original":
-        keys.append("Emphasis")
-    return keys
-
-
-def _short(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def to_int(value: object) -> int | None:
-    """A whole number from text ("20", "20.0"); None when it is none."""
-    parsed = to_float(value)
-    if parsed is None:
-        return None
-    try:
-        return int(str(value).strip())  # exact for whole numbers that a float cannot hold
-    except ValueError:
-        return int(parsed)
-
-
-def to_float(value: object) -> float | None:
-    """A finite number from text; None when it is none."""
-    try:
-        parsed = float(str(value).strip()[:60])
-    except ValueError:
-        return None
-    return parsed if math.isfinite(parsed) else None
+    return [key for key in keys if not (hires and key == "Denoising strength")]  # without hires fix it is img2img's

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ra_widgets import samplers
 from ra_widgets.gallery import infotext
+from ra_widgets.request_fields import EMPHASIS, LATENT_UPSCALERS, PIXEL_UPSCALERS
 from ra_widgets.requests import MAX_SEED, TextToImage
 
 # webui 1.10's own expression, as the reference states it: the oracle for our linear scanner
@@ -152,6 +153,27 @@ def test_keys_that_cannot_be_read_back() -> None:
     assert data["中文键"] == "3"
 
 
+def test_hires_fix_and_refiner_are_read_as_the_webui_writes_them() -> None:
+    text = (
+        "a\nSteps: 20, Sampler: Euler a, Schedule type: Automatic, CFG scale: 7, Seed: 1, Size: 512x512, "
+        'Denoising strength: 0.45, RNG: CPU, Hires sampler: DPM++ 2M, Hires prompt: "b, c", '
+        "Hires schedule type: Karras, Hires upscale: 1.5, Hires steps: 15, Hires upscaler: Latent (nearest), "
+        "Refiner: sd_xl_refiner_1.0 [7440042bbd], Refiner switch at: 0.6, Beta scheduler alpha: 0.5, Eta: 0.3, "
+        "Discard penultimate sigma: True, Version: v1.10.1"
+    )
+    request, notes = infotext.convert(text)
+    expected = {
+        "enable_hr": True, "denoising_strength": 0.45, "hr_sampler": "DPM++ 2M", "hr_prompt": "b, c",
+        "hr_scheduler": "Automatic", "hr_scale": 1.5, "hr_second_pass_steps": 15, "hr_upscaler": "Latent (nearest)",
+        "refiner_checkpoint": "sd_xl_refiner_1.0", "refiner_switch_at": 0.6, "beta_alpha": 0.5, "eta": 0.3,
+        "discard_penultimate": True, "rng": "CPU",
+    }  # fmt: skip
+    assert {name: getattr(request, name) for name in expected} == expected
+    assert notes == []
+    strange = infotext.convert(text.replace("Latent (nearest)", "R-ESRGAN 4x+").replace("Upscale: 1.5", "Upscale: 9"))
+    assert strange[0].hr_upscaler == "Latent" and any("R-ESRGAN" in note for note in strange[1])
+
+
 def test_key_equal_to_value_is_written_once() -> None:
     assert ", Tiling, " in infotext.format(TextToImage(prompt="p"), extra={"Tiling": "Tiling"})
 
@@ -211,9 +233,80 @@ def webui_view(text: str) -> str:
 
 
 KEPT_TEXT = ANY_TEXT.map(webui_view).filter(lambda text: "Negative prompt:" not in text)
-MODELS = st.text(PROMPT_CHARS, min_size=1, max_size=40).filter(
-    lambda name: name == name.strip() and name != "Model" and not name.startswith('"')
+# a value that stands in the parameter line: the losses of values are listed in docs/infotext.md
+VALUES = st.text(PROMPT_CHARS, min_size=1, max_size=40).filter(
+    lambda text: (
+        text == text.strip() and not text.startswith('"') and not re.fullmatch(r"\d+x\d+|.* \[.*\]", text, re.S)
+    )
 )
+MODELS = VALUES.filter(lambda text: text not in ("Model", "Refiner"))
+
+
+def share(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_subnormal=False)
+
+
+@st.composite
+def hires(draw: st.DrawFn, sampler: str, schedule: str) -> dict[str, object]:
+    """Hires fix, in every form that the text can tell from another."""
+    resize = draw(
+        st.none() | st.tuples(st.integers(8, 512), st.integers(0, 512).filter(lambda side: side == 0 or side > 7))
+    )
+    second = draw(st.none() | st.sampled_from(samplers.SAMPLER_NAMES).filter(lambda name: name != sampler))
+    resolved = samplers.resolve(sampler, schedule)[1]
+    default = samplers.SAMPLERS_INFO[second or sampler].default_scheduler
+    schedules = [
+        name
+        for name in samplers.SCHEDULER_NAMES
+        if samplers.resolve(second or sampler, name)[1] != resolved and (name != default or name == "Automatic")
+    ]
+    texts = st.just("") | VALUES.map(lambda text: text + "，")
+    return {
+        "enable_hr": True,
+        "denoising_strength": draw(share(0, 1)),
+        "hr_scale": 2.0 if resize else draw(share(1, 4)),
+        "hr_resize_x": resize[0] * 8 if resize else 0,
+        "hr_resize_y": resize[1] * 8 if resize else 0,
+        "hr_upscaler": draw(st.sampled_from([*LATENT_UPSCALERS, *PIXEL_UPSCALERS])),
+        "hr_second_pass_steps": draw(st.integers(0, 150)),
+        "hr_sampler": second,
+        "hr_scheduler": draw(st.none() | st.sampled_from(schedules)),
+        "hr_prompt": draw(texts),
+        "hr_negative_prompt": draw(texts),
+    }
+
+
+@st.composite
+def options(draw: st.DrawFn, sampler: str, brackets: bool) -> dict[str, object]:
+    """The settings of the sampler beyond its name."""
+    low, high = draw(st.just((0.0, 0.0)) | st.tuples(share(0.01, 1), share(2, 100)))
+    resize = draw(st.just((0, 0)) | st.tuples(st.integers(1, 512), st.integers(1, 512)))
+    refiner = draw(st.none() | MODELS)
+    return {
+        "eta": draw(st.none() | share(0, 1)),
+        "s_churn": draw(share(0, 100)),
+        "s_tmin": draw(share(0, 1000)),
+        "s_tmax": draw(share(0, 1000)),
+        "s_noise": draw(share(0, 2)),
+        "eta_noise_seed_delta": draw(st.integers(0, MAX_SEED)) if samplers.SAMPLERS_INFO[sampler].uses_ensd else 0,
+        "seed_resize_from_w": resize[0] * 8,
+        "seed_resize_from_h": resize[1] * 8,
+        "rng": draw(st.sampled_from(["NV", "CPU"])),
+        "emphasis": draw(st.sampled_from(EMPHASIS)) if brackets else "Original",
+        "s_min_uncond": draw(share(0, 15)),
+        "skip_early_cond": draw(share(0, 1)),
+        "pad_cond_uncond": draw(st.booleans()),
+        "cfg_rescale": draw(share(0, 1)),
+        "schedule_min_sigma": low,
+        "schedule_max_sigma": high,
+        "schedule_rho": draw(share(0, 100)),
+        "beta_alpha": draw(share(0.001, 10)),
+        "beta_beta": draw(share(0.001, 10)),
+        "discard_penultimate": draw(st.booleans()),
+        "sgm_noise_multiplier": draw(st.booleans()),
+        "refiner_checkpoint": refiner,
+        "refiner_switch_at": draw(share(0, 1)) if refiner else 0.8,
+    }
 
 
 @st.composite
@@ -221,16 +314,22 @@ def requests(draw: st.DrawFn, texts: st.SearchStrategy[str] = KEPT_TEXT) -> Text
     sampler = draw(st.sampled_from(samplers.SAMPLER_NAMES))
     default = samplers.SAMPLERS_INFO[sampler].default_scheduler
     schedules = [name for name in samplers.SCHEDULER_NAMES if name != default or name == "Automatic"]
-    sides = st.integers(8, 512).map(lambda side: side * 8)
+    schedule = draw(st.sampled_from(schedules))
+    prompt, negative = draw(texts), draw(texts)
+    second_pass = draw(st.just({}) | hires(sampler, schedule))
+    sides = st.integers(16, 128 if second_pass else 512).map(lambda side: side * 8)
     size = draw(st.none() | st.tuples(sides, sides))
-    strength = draw(st.just(0.0) | st.floats(0, 1))
+    if size and second_pass and "hr_resize_x" in second_pass:  # a crop to one side must stay within the limits
+        size = (size[0], size[0])
+    strength = draw(st.just(0.0) | share(0, 1))
+    brackets = "(" in prompt + negative or "[" in prompt + negative
     return TextToImage(
-        prompt=draw(texts),
-        negative_prompt=draw(texts),
+        prompt=prompt,
+        negative_prompt=negative,
         steps=draw(st.integers(1, 150)),
         sampler=sampler,
-        scheduler=draw(st.sampled_from(schedules)),
-        cfg_scale=draw(st.none() | st.floats(0, 100) | st.integers(0, 100)),
+        scheduler=schedule,
+        cfg_scale=draw(st.none() | share(0, 100) | st.integers(0, 100)),
         seed=draw(st.integers(-1, MAX_SEED)),
         subseed=draw(st.integers(-1, MAX_SEED)) if strength else -1,
         subseed_strength=strength,
@@ -240,6 +339,8 @@ def requests(draw: st.DrawFn, texts: st.SearchStrategy[str] = KEPT_TEXT) -> Text
         n_iter=draw(st.integers(1, 1000)),
         clip_skip=draw(st.integers(1, 12)),
         model=draw(st.none() | MODELS),
+        **draw(st.just({}) | options(sampler, brackets)),
+        **second_pass,
     )
 
 
@@ -283,4 +384,14 @@ def test_documented_losses() -> None:
     assert again(model="Model").model is None
     assert again(model='"x"').model == "x"
     assert again(model=" x ").model == "x "
+    assert again(eta_noise_seed_delta=1, sampler="DDIM").eta_noise_seed_delta == 0
+    assert again(emphasis="Ignore").emphasis == "Original"
+    assert again(denoising_strength=0.5).denoising_strength == 0.7
+    assert again(refiner_switch_at=0.5).refiner_switch_at == 0.8
+    assert again(refiner_checkpoint="x [0123]").refiner_checkpoint == "x"
+    assert again(enable_hr=True, hr_resize_x=512, hr_scale=3.0).hr_scale == 2.0
+    assert again(enable_hr=True, prompt="a", hr_prompt="a").hr_prompt == ""
+    assert again(enable_hr=True, hr_sampler="DPM++ 2M").hr_sampler is None
+    assert again(enable_hr=True, hr_scheduler="Automatic").hr_scheduler is None
+    assert again(enable_hr=True, hr_prompt="512x768").hr_prompt == ""
     assert again(model="512x768").model == "512x768"  # kept, although the webui itself takes it for a size
