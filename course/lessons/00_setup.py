@@ -103,9 +103,9 @@ for name, value in kernel.status().items():
 # `submit` hands the request in without waiting and returns a "job"; we can listen to what the job is doing:
 
 # %%
-job = kernel.submit(T("雪地里的企鹅", "a penguin in the snow"), seed=2, steps=6)
+job = kernel.submit(T("雪地里的企鹅", "a penguin in the snow"), seed=2, steps=10)
 for event in job.events():
-    detail = f"{event.step}/{event.steps}" if event.name == "progress" else ""
+    detail = f"{event.fraction:.0%}" if event.name == "progress" else ""
     print(f"{event.name:12} {detail}")
 
 # %% [markdown] tags=["lang-zh"]

@@ -87,7 +87,7 @@ pieces
 figure, axis = plt.subplots(figsize=(6.6, 2.5))
 labels = [f"{number}  {words.strip()}" for number, (words, _) in enumerate(pieces, 1)]
 weights = [weight for _, weight in pieces]
-tints = [colours["vermilion"] if w > 1 else colours["sky"] if w < 1 else colours["muted"] for w in weights]
+tints = [colours["vermilion" if w > 1 else "sky" if w < 1 else "muted"] for w in weights]
 axis.barh(labels, weights, color=tints, height=0.62)
 axis.axvline(1, color=colours["ink"], linewidth=1)
 axis.invert_yaxis()
@@ -333,7 +333,7 @@ finish(figure)
 
 # %%
 combined = T(
-    ["一只猫", "一只猫 AND 雪地", "一只猫 AND 海底 :0.6", "一只猫 AND 红色背景 :0.8"],
+    ["一只猫", "一只猫 AND 在雪地里", "一只猫 AND 海底 :0.6", "一只猫 AND 红色背景 :0.8"],
     ["a cat", "a cat AND in the snow", "a cat AND under the sea :0.6", "a cat AND red background :0.8"],
 )
 print(split_and(combined[2]))

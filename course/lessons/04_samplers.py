@@ -94,9 +94,9 @@ finish(figure)
 
 # %%
 figure, axis = plt.subplots(figsize=(8.2, 3.2))
-tones = {"Uniform": "jade", "Karras": "vermilion", "Exponential": "amber", "Align Your Steps": "violet", "Beta": "sky"}
-for name, tone in tones.items():
-    axis.plot(range(13), curves[name], "o-", color=colours[tone], label=name, linewidth=1.6)
+highlighted = ["Uniform", "Karras", "Exponential", "Align Your Steps", "Beta"]
+for name in highlighted:
+    axis.plot(range(13), curves[name], "o-", label=name, linewidth=1.6)
 axis.set_yscale("symlog", linthresh=0.03)
 axis.set_xlabel(T("第几步", "step"))
 axis.set_ylabel("σ")
@@ -331,7 +331,8 @@ print(T("球面插值", "on a sphere"), f"{slerp(0.5, one, other).std():.3f}")
 # Set the steps to 4 and compare samplers; then 20, and see how much difference is left.
 
 # %%
-playground(kernel, base, controls=("sampler", "scheduler", "steps", "cfg_scale", "seed", "subseed", "subseed_strength"))
+controls = ("sampler", "scheduler", "steps", "cfg_scale", "seed", "subseed", "subseed_strength")
+playground(kernel, base, controls=controls)
 
 # %% [markdown] tags=["lang-zh"]
 # ## 练习

@@ -15,6 +15,7 @@ import ipywidgets as widgets
 from ra_widgets.course._text import banner
 from ra_widgets.course.progress import Progress
 from ra_widgets.i18n import t
+from ra_widgets.plotting import PAPER
 
 QUESTIONS: dict[str, tuple[int, int]] = {
     # name: (how many choices, which one is right: counted from 1); the texts are course.quiz.NAME.{q,1,2,...,why}
@@ -57,7 +58,8 @@ class Quiz(widgets.VBox):
             value=None,
             layout=widgets.Layout(width="auto", max_width="760px"),
         )
-        self.button = widgets.Button(description=t("course.quiz.submit"), disabled=True)
+        self.button = _button()
+        self.button.disabled = True
         self.feedback = widgets.HTML()
         self.choices.observe(self._chosen, "value")
         self.button.on_click(self._handed_in)
@@ -107,7 +109,7 @@ class Matching(widgets.VBox):
             )
             for left, _ in pairs
         ]
-        self.button = widgets.Button(description=t("course.quiz.submit"))
+        self.button = _button()
         self.feedback = widgets.HTML()
         self.button.on_click(self._handed_in)
         super().__init__([_question(question), *self.boxes, self.button, self.feedback])
@@ -127,6 +129,11 @@ class Matching(widgets.VBox):
         self.feedback.value = _verdict(self.correct, text)
         if self._name:
             Progress().note("quizzes", self._name, self.correct)
+
+
+def _button() -> widgets.Button:
+    style = widgets.ButtonStyle(button_color=PAPER["vermilion"], text_color="#ffffff")
+    return widgets.Button(description=t("course.quiz.submit"), style=style)
 
 
 def _question(text: str) -> widgets.HTML:
