@@ -323,9 +323,11 @@ def _webui(texts: dict[str, str]) -> Foreign | None:
         source = "forge"
     elif version.lower().startswith("fooocus"):
         source = "fooocus"
+        notes.append(t("foreign.other_engine", program="Fooocus"))
     elif version.lower().startswith("comfyui"):
         source = "comfyui"
         data["RNG"] = "CPU"
+        notes.append(t("foreign.other_engine", program="ComfyUI"))
     else:
         source = "webui"
     for name, table in (("Sampler", COMFY_SAMPLERS), ("Schedule type", COMFY_SCHEDULERS)):
