@@ -17,7 +17,7 @@ from .schedule import scheduler_config
 from .tokenizer import fix_class_name
 
 LIMIT_MB = 36.0
-LICENCES = "MIT (weights and recipe); trained on Microsoft Fluent Emoji (MIT) and Google Noto Emoji (Apache-2.0)"
+LICENCES = "Apache-2.0 (weights); art: Microsoft fluentui-emoji, MIT; Google Noto Emoji, Apache-2.0"
 
 
 def _edit(path: Path, **values: Any) -> None:
