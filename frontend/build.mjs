@@ -2,6 +2,7 @@
  * Bundle src/*.js into ra_widgets/widgets/static, one module a widget; the same sources always give the same bytes.
  * `--check` builds in memory and fails when the committed bundles differ.
  */
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, writeFileSync, existsSync, mkdirSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,9 +28,16 @@ const result = await build({
   logLevel: "warning",
 });
 
+// what the bundles were made from, so that a stale bundle is noticed without node: see tests/widgets/test_frontend.py
+const made = createHash("sha256");
+for (const name of [...readdirSync(join(source, "lib")).map((n) => `lib/${n}`), ...names].filter((n) => n.endsWith(".js")).sort()) {
+  made.update(`${name}\n`).update(readFileSync(join(source, name), "utf8").replaceAll("\r\n", "\n"));
+}
+const stamp = { path: "sources.sha256", contents: Buffer.from(`${made.digest("hex")}\n`) };
+
 mkdirSync(target, { recursive: true });
 let different = 0;
-for (const file of result.outputFiles) {
+for (const file of [...result.outputFiles, stamp]) {
   const name = file.path.split(/[\\/]/).pop();
   const path = join(target, name);
   if (check) {

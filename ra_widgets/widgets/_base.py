@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 import anywidget
 import traitlets as tr
 
-from ra_widgets.errors import InvalidRequest, RAError, describe
+from ra_widgets.errors import RAError, describe
 from ra_widgets.i18n import catalogue, get_language, normalise, t
 
 log = logging.getLogger(__name__)
@@ -63,10 +63,10 @@ def guarded(method: F) -> F:
 
 def sentence_of(error: BaseException, lang: str) -> str:
     """What the page says of an error: its sentence, with the fields called what the page calls them."""
-    if not isinstance(error, InvalidRequest):
+    if not isinstance(error, RAError) or not error.values.get("field"):
         return describe(error, lang)
     sentences = []
-    for problem in error.problems or [error]:
+    for problem in getattr(error, "problems", None) or [error]:
         field = str(problem.values.get("field", ""))
         known = f"studio.{field}" in catalogue(lang)
         values = {**problem.values, "field": t(f"studio.{field}", lang)} if known else problem.values
@@ -174,7 +174,7 @@ class RAWidget(anywidget.AnyWidget):
             except tr.TraitError:
                 got = repr(value)
                 got = got[:40] + "…" * (len(got) > 40)
-                self.show_error(RAError("studio.error.value", name=self.word(name), got=got))
+                self.show_error(RAError("studio.error.value", field=name, got=got))
                 self.send_state(name)  # the page shows again what is really set
             except Exception as error:
                 self.show_error(error)

@@ -17,7 +17,7 @@ from ra_widgets.widgets._traits import Whole
 MOST = 36
 """Pictures on the stage, at most; the gallery has them all."""
 PAGE_BYTES = 24 * 2**20
-"""Pictures beyond this many bytes together go to the page as JPEG of at most 1024 pixels; the files stay as they are."""
+"""Pictures beyond this many bytes together go to the page as JPEG of at most 1024 pixels."""
 
 
 def page_picture(record: Record, room: int) -> tuple[bytes, str]:
@@ -43,7 +43,7 @@ def _facts(record: Record) -> dict[str, Any]:
 
 
 class Stage(RAWidget):
-    """Shows the work: previews with step, time and estimate while it goes on, then the pictures; a click makes them large.
+    """Shows the work: previews with step, time and estimate while it goes on, then the pictures.
 
     Attributes:
         status: what is going on, see :meth:`show_progress`.

@@ -105,8 +105,8 @@ class Studio(RAWidget):
         self.tab = self.header.tab = self.tabs[0]
         self.slots = {
             "header": self.header, "prompt": self.editor, "sampler": self.sampler, "size": self.size, "seed": self.seed,
-            "batch": self.batch, "advanced": self.advanced, "generate": self.bar, "stage": self.stage, "info": self.info,
-            "gallery": self.view,
+            "batch": self.batch, "advanced": self.advanced, "generate": self.bar, "stage": self.stage,
+            "info": self.info, "gallery": self.view,
         }  # fmt: skip
 
     def _connect(self) -> None:
@@ -171,8 +171,11 @@ class Studio(RAWidget):
     def stop(self) -> None:
         """Cancel what is being made, or else what is next; a model that is being loaded is loaded on."""
         running = self.kernel.running
-        jobs = [job for job in ([running] if running else []) + self.kernel.queue if isinstance(job.request, Request)]
-        for job in jobs[:1]:
+        # ours are named too: a job between queue and worker is in neither of the kernel's lists
+        jobs = [*([running] if running else []), *self.kernel.queue, *list(self._mine.values())]
+        jobs = [job for job in jobs if isinstance(job.request, Request) and not job.done and not job.cancelled]
+        if jobs:
+            job = running if running in jobs else min(jobs, key=lambda job: job.created)
             self._follower.stopping.add(job.id)
             job.cancel()
 
@@ -183,7 +186,7 @@ class Studio(RAWidget):
 
     @guarded
     def reuse(self, record: Record, fields: tuple[str, ...] = ()) -> None:
-        """Fill the controls with the settings of a picture (all of them, or some fields), so that it can be made again."""
+        """Fill the controls with the settings of a picture (all of them, or only ``fields``), the seed too."""
         request = record.to_request()
         settings = {name: getattr(request, name) for name in FIELDS if hasattr(request, name)}
         settings.update(seed=record.seed, width=record.width, height=record.height)

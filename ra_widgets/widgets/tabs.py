@@ -26,8 +26,8 @@ class Tab:
         id: stable name, also ``data-tab`` in the page. title: key of its title in the catalogues.
         request: makes the request of 生成 from the studio (``studio.values()`` are the shared fields);
             None: the tab has nothing to generate.
-        panels: makers of widgets that stand below the prompt while the tab is open; each is called once, when the tab is
-            opened for the first time.
+        panels: makers of widgets that stand below the prompt while the tab is open; each is called once, when the tab
+            is opened for the first time.
         page: maker of a widget that takes the place of the three columns.
     """
 
@@ -48,7 +48,7 @@ TABS: list[Tab] = [Tab("txt2img", "studio.tab.txt2img", request=_text_to_image)]
 
 
 def register_tab(tab: Tab, *, after: str | None = None) -> None:
-    """Add a tab (or replace the one of the same id) for studios that are made from now on; ``after`` the tab of this id."""
+    """Add a tab (or replace the one of the same id) for studios made from now on; ``after`` the tab of this id."""
     ids = [known.id for known in TABS]
     if tab.id in ids:
         TABS[ids.index(tab.id)] = tab
