@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,6 +18,12 @@ def job_with(*kinds) -> Job:
     for kind in kinds:
         job.emit(kind)
     return job
+
+
+def run_async(coroutine):
+    """Run a coroutine in a thread of its own: the browser tests keep an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result(60)
 
 
 def result_of(job: Job) -> Result:
@@ -80,7 +87,7 @@ def test_await_and_async_events():
         assert isinstance(result, Result)
         return names
 
-    assert asyncio.run(main()) == ["started", "progress", "done"]
+    assert run_async(main()) == ["started", "progress", "done"]
 
 
 def test_cancelling_the_awaiting_task_cancels_the_job():
@@ -97,7 +104,7 @@ def test_cancelling_the_awaiting_task_cancels_the_job():
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(main())
+    run_async(main())
     assert job.cancelled
 
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-import ra_widgets as ra
 from ra_widgets import events, samplers
 from ra_widgets.errors import EngineError, JobCancelled, OutOfMemory, RAError
 from ra_widgets.kernel import PipelineKernel
@@ -34,7 +33,7 @@ def test_events_tell_the_whole_story(plain):
     assert names[0] == "queued" and names[-1] == "done"
     assert names.index("started") < names.index("progress") < names.index("image_done")
     steps = [(e.step, e.steps) for e in job.events() if isinstance(e, events.Progress)]
-    assert [step for step, total in steps if total == 6] == [1, 2, 3, 4, 5, 6]
+    assert [step for step, total in steps if total == 6] == [0, 1, 2, 3, 4, 5, 6]
     fractions = [e.fraction for e in job.events() if isinstance(e, events.Progress)]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
     started = next(e for e in job.events() if isinstance(e, events.Started))
