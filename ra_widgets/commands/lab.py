@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,8 @@ def _place(chosen: str | None, language: str) -> tuple[Path, str]:
 def _serve(folder: Path, first: str, port: int, token: str, args: argparse.Namespace) -> int:
     from urllib.parse import quote
 
+    if not args.verbose:
+        warnings.simplefilter("ignore")
     from jupyterlab.labapp import LabApp
 
     url = f"http://127.0.0.1:{port}/lab" + (f"/tree/{quote(first)}" if first else "") + f"?token={token}"
