@@ -30,14 +30,18 @@ function render(host) {
   const outside = (event) => {
     if (!menu.hidden && !event.composedPath().includes(chip.parentElement)) toggle(false);
   };
+  const escape = (event) => {
+    if (event.key !== "Escape" || menu.hidden) return;
+    toggle(false);
+    chip.focus();
+    event.stopPropagation();
+  };
   document.addEventListener("pointerdown", outside);
+  document.addEventListener("keydown", escape, true);
   menu.addEventListener("keydown", (event) => {
     const items = [...menu.querySelectorAll("button")];
     const at = items.indexOf(document.activeElement);
-    if (event.key === "Escape") {
-      toggle(false);
-      chip.focus();
-    } else if (event.key === "ArrowDown") items[(at + 1) % items.length]?.focus();
+    if (event.key === "ArrowDown") items[(at + 1) % items.length]?.focus();
     else if (event.key === "ArrowUp") items[(at - 1 + items.length) % items.length]?.focus();
     else return;
     event.preventDefault();
@@ -51,6 +55,7 @@ function render(host) {
   });
   ctx.watch("models model texts", () => {
     const models = ctx.get("models") ?? [];
+    const focused = menu.contains(document.activeElement);
     menu.replaceChildren(
       ...models.map((m) =>
         h(
@@ -71,6 +76,7 @@ function render(host) {
         ),
       ),
     );
+    if (focused) menu.querySelector("[aria-selected=true]")?.focus();
     if (!models.length) menu.append(h("p", { class: "ra-menu-empty", text: ctx.t("models.none") }));
   });
 
@@ -116,6 +122,7 @@ function render(host) {
   const done = ctx.finish();
   return () => {
     document.removeEventListener("pointerdown", outside);
+    document.removeEventListener("keydown", escape, true);
     done();
   };
 }

@@ -147,7 +147,11 @@ function render(host) {
     const active = ["queued", "loading", "working", "stopping"].includes(s.kind);
     ctx.root.dataset.state = s.kind ?? "idle";
     progress.hidden = !active;
-    if (!active) return;
+    if (!active) {
+      left.textContent = "";
+      right.textContent = "";
+      return;
+    }
     const part = Math.min(1, Math.max(0, s.fraction ?? 0));
     fillBar.style.width = `${part * 100}%`;
     progress.setAttribute("aria-valuenow", Math.round(part * 100));
