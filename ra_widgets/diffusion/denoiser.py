@@ -133,9 +133,9 @@ def diffusers_call(unet: Any, **more: Any) -> UNetCall:
     ``image_cond`` is appended to the input channels.
     """
 
-    dtype = unet.dtype  # a walk over all modules in diffusers: asked once, not at every step
 
     def call(x: torch.Tensor, t: torch.Tensor, cond: CondBatch) -> torch.Tensor:
+        dtype = next(unet.parameters()).dtype  # unet.dtype walks over all modules, a millisecond a step
         if "image_cond" in cond.extras:
             x = torch.cat([x, cond.extras["image_cond"].to(x)], dim=1)
         added = {key: cond.extras[key].to(dtype) for key in ("text_embeds", "time_ids") if key in cond.extras}
