@@ -55,13 +55,13 @@ function render(host) {
     const columns = gridColumns(count, width / height, box);
     node.style.setProperty("--ra-columns", columns);
     node.style.setProperty("--ra-rows", Math.ceil(count / columns));
-    node.style.setProperty("--ra-aspect", `${width} / ${height}`);
+    node.style.setProperty("--ra-aspect", width / height);
     node.toggleAttribute("data-many", count > 1);
   };
   const layout = () => {
     const list = pictures();
     if (list.length) arrangeGrid(result, list.length, list[0].width, list[0].height);
-    const first = preview.firstElementChild;
+    const first = preview.querySelector("img");
     if (first?.naturalWidth) arrangeGrid(preview, preview.childElementCount, first.naturalWidth, first.naturalHeight);
   };
 
@@ -103,18 +103,16 @@ function render(host) {
 
   const showPreviews = () => {
     const list = ctx.get("previews") ?? [];
-    while (preview.childElementCount > list.length) {
-      URL.revokeObjectURL(preview.lastElementChild.src);
+    const images = preview.getElementsByTagName("img");
+    while (images.length > list.length) {
+      URL.revokeObjectURL(images[images.length - 1].src);
       preview.lastElementChild.remove();
     }
     list.forEach((data, index) => {
-      if (!preview.children[index]) preview.append(h("img", { class: "ra-picture", alt: "", onload: layout }));
-      const image = preview.children[index];
-      if (image.src) {
-        const old = image.src;
-        setTimeout(() => URL.revokeObjectURL(old), 1000);
-      }
-      image.src = pictureUrl(data, "image/jpeg");
+      if (!images[index]) preview.append(h("div", { class: "ra-cell" }, h("img", { class: "ra-picture", alt: "", onload: layout })));
+      const old = images[index].src;
+      if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
+      images[index].src = pictureUrl(data, "image/jpeg");
     });
     arrange();
   };

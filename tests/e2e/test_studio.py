@@ -269,6 +269,10 @@ def test_batch_selection_lightbox_and_saving(page: Page, artifacts: Path):
     expect(page.locator(".ra-meta")).to_contain_text("102")
     page.mouse.move(700, 5)
     page.screenshot(path=artifacts / "studio-batch.png")
+    shapes = page.evaluate(
+        """[...document.querySelectorAll('.ra-result img')].map((e) => e.clientWidth / e.clientHeight)"""
+    )
+    assert all(abs(shape - 1) < 0.02 for shape in shapes), shapes  # whole pictures, not cut to their cells
     with page.expect_download() as saved:
         page.click(".ra-save")
     from PIL import Image
@@ -321,6 +325,7 @@ def test_nothing_overflows(page: Page, artifacts: Path, width: int, lang: str):
     assert outside == []
     clipped = page.evaluate(
         """() => [...document.querySelectorAll('.ra-studio :is(.ra-button, .ra-action, .ra-tab)')]
+          .concat([...document.querySelectorAll('.ra-studio .ra-label > label')])
           .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent)"""
     )
     assert clipped == []
