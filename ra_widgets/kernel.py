@@ -1,12 +1,12 @@
 """The shared object of the workbench: every widget, cell, command and route goes through one PipelineKernel.
 
-    widgets / notebook cell / REST / CLI / plugin
-          │  Request  (frozen data: what to make)
-          ▼
-    PipelineKernel.submit ──► JobQueue ──► Engine (local thread │ remote server │ cluster)
-          ▲                                   │  events: started, progress, preview, done, failed, cancelled
-          │                                   ▼
-     observers (widgets, SSE, CLI bar) ◄── Result ──► Gallery (files + SQLite: the picture and what made it)
+widgets / notebook cell / REST / CLI / plugin
+      │  Request  (frozen data: what to make)
+      ▼
+PipelineKernel.submit ──► JobQueue ──► Engine (local thread │ remote server │ cluster)
+      ▲                                   │  events: started, progress, preview, done, failed, cancelled
+      │                                   ▼
+ observers (widgets, SSE, CLI bar) ◄── Result ──► Gallery (files + SQLite: the picture and what made it)
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class PipelineKernel:
         info = resolve(model if model is not None else os.environ.get("RA_MODEL") or None)
         self.gallery: Gallery | None = None
         if gallery is not False:
-            self.gallery = gallery if isinstance(gallery, Gallery) else Gallery(None if gallery in (None, True) else gallery)  # type: ignore[arg-type]
+            self.gallery = (
+                gallery if isinstance(gallery, Gallery) else Gallery(None if gallery in (None, True) else gallery)
+            )  # type: ignore[arg-type]
         self.history: list[Record] = []
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()

@@ -43,13 +43,16 @@ def test_english_has_no_chinese_and_chinese_has_some():
     han = re.compile(r"[㐀-鿿]")
     names = {"course.lang.zh"}
     stray = {
-        k: v for k, v in catalogue("en").items() if han.search(v) and k not in names and "example" not in k and "zh" not in k
+        k: v
+        for k, v in catalogue("en").items()
+        if han.search(v) and k not in names and "example" not in k and "zh" not in k
     }
     assert len(stray) <= 8, stray
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [("zh", "zh_CN"), ("zh-CN", "zh_CN"), (None, "zh_CN"), ("en_US", "en"), ("EN", "en"), ("fr", "zh_CN")]
+    ("given", "name"),
+    [("zh", "zh_CN"), ("zh-CN", "zh_CN"), (None, "zh_CN"), ("en_US", "en"), ("EN", "en"), ("fr", "zh_CN")],
 )
 def test_normalise(given, name):
     assert i18n.normalise(given) == name

@@ -22,7 +22,9 @@ def test_the_first_lines_of_the_readme(kernel):
     assert isinstance(image, Image.Image) and image.size == (128, 128)
     record = result.records[0]
     assert record.seed == 42 and record.path.is_file()
-    assert record.infotext.startswith("一个红苹果\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 4, Seed: 42")
+    assert record.infotext.startswith(
+        "一个红苹果\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 4, Seed: 42"
+    )
     assert kernel.gallery.get(record.id).infotext == record.infotext
     assert record.id in [found.id for found in kernel.gallery.search("苹果")]
     again = kernel.generate(record.to_request())

@@ -1,7 +1,7 @@
 """Add or change interface strings in both languages at once, safely from several terminals.
 
-    python tools/i18n_add.py studio.generate "生成" "Generate"
-    python tools/i18n_add.py --json more.json        # {"key": ["中文", "English"], ...}
+python tools/i18n_add.py studio.generate "生成" "Generate"
+python tools/i18n_add.py --json more.json        # {"key": ["中文", "English"], ...}
 """
 
 from __future__ import annotations

@@ -14,8 +14,14 @@ from .vocabulary import COLOURS, SCENE_KEYS
 #: scenes are drawn on a canvas of this many units (and pixels), then scaled down.
 N = 256
 RGB = tuple[int, int, int]
-PASTELS: tuple[RGB, ...] = ((248, 244, 236), (226, 240, 250), (250, 230, 236), (230, 246, 232), (240, 234, 250),
-                            (255, 246, 220))
+PASTELS: tuple[RGB, ...] = (
+    (248, 244, 236),
+    (226, 240, 250),
+    (250, 230, 236),
+    (230, 246, 232),
+    (240, 234, 250),
+    (255, 246, 220),
+)
 
 
 def gradient(top: RGB, bottom: RGB, size: int = N) -> Image.Image:
@@ -48,8 +54,15 @@ def _hill(d: ImageDraw.ImageDraw, y: float, amp: float, r: random.Random, c: RGB
     d.polygon([(0, N), *ridge, (N, N)], fill=c)
 
 
-def _dots(d: ImageDraw.ImageDraw, r: random.Random, n: int, top: float, bottom: float, sizes: tuple[float, float],
-          colours: list[RGB]) -> None:
+def _dots(
+    d: ImageDraw.ImageDraw,
+    r: random.Random,
+    n: int,
+    top: float,
+    bottom: float,
+    sizes: tuple[float, float],
+    colours: list[RGB],
+) -> None:
     for _ in range(n):
         x, y, s = r.uniform(0, N), r.uniform(top, bottom), r.uniform(*sizes)
         d.ellipse([x - s, y - s, x + s, y + s], fill=r.choice(colours))
@@ -60,8 +73,10 @@ def _pine(d: ImageDraw.ImageDraw, x: float, y: float, s: float, c: RGB, trunk: R
         d.rectangle([x - s * 0.16, y - s * 1.2, x + s * 0.16, y + s * 0.5], fill=trunk)
     for k in range(3):
         w = s * (1 - 0.21 * k)
-        d.polygon([(x - w, y - s * 0.4 - k * s * 0.7), (x + w, y - s * 0.4 - k * s * 0.7), (x, y - s * 1.7 - k * s * 0.7)],
-                  fill=c)
+        d.polygon(
+            [(x - w, y - s * 0.4 - k * s * 0.7), (x + w, y - s * 0.4 - k * s * 0.7), (x, y - s * 1.7 - k * s * 0.7)],
+            fill=c,
+        )
 
 
 def _sky(r: random.Random, top: RGB, bottom: RGB) -> tuple[Image.Image, ImageDraw.ImageDraw]:
@@ -126,8 +141,12 @@ def _sea(r: random.Random) -> Image.Image:
     _hill(d, r.uniform(206, 228), 6, r, _near((214, 190, 140), r))
     for _ in range(r.randint(3, 7)):
         x, h = r.choice([r.uniform(4, 70), r.uniform(186, 252)]), r.uniform(26, 90)
-        d.line([(x + 5 * math.sin(k / 3), 236 - k * h / 12) for k in range(12)], fill=_near((48, 160, 110), r), width=8,
-               joint="curve")
+        d.line(
+            [(x + 5 * math.sin(k / 3), 236 - k * h / 12) for k in range(12)],
+            fill=_near((48, 160, 110), r),
+            width=8,
+            joint="curve",
+        )
     for _ in range(r.randint(6, 14)):
         x, y, s = r.uniform(0, N), r.uniform(0, 200), r.uniform(3, 8)
         d.ellipse([x - s, y - s, x + s, y + s], outline=(200, 236, 255), width=2)
@@ -175,8 +194,10 @@ def _city(r: random.Random) -> Image.Image:
     x = r.uniform(-30, 0)
     while x < N:
         w, h = r.uniform(30, 50), r.uniform(60, 160)
-        d.rectangle([x, 200 - h, x + w, 210],
-                    fill=_near(r.choice([(150, 160, 190), (180, 150, 160), (130, 150, 180), (200, 180, 160)]), r))
+        d.rectangle(
+            [x, 200 - h, x + w, 210],
+            fill=_near(r.choice([(150, 160, 190), (180, 150, 160), (130, 150, 180), (200, 180, 160)]), r),
+        )
         for yy in range(int(200 - h) + 10, 190, 20):
             for xx in (x + 7, x + w - 17):
                 d.rectangle([xx, yy, xx + 10, yy + 10], fill=(255, 240, 190))
@@ -247,10 +268,16 @@ def _bamboo(r: random.Random) -> Image.Image:
             d.line([x, -5, x + tilt, 230], fill=cc, width=w)
             for k in range(5):
                 y = 20 + k * 46 + r.uniform(-8, 8)
-                d.line([x - w / 2 - 1 + tilt * y / 230, y, x + w / 2 + 1 + tilt * y / 230, y], fill=(222, 240, 196), width=3)
+                d.line(
+                    [x - w / 2 - 1 + tilt * y / 230, y, x + w / 2 + 1 + tilt * y / 230, y],
+                    fill=(222, 240, 196),
+                    width=3,
+                )
     for _ in range(18):
         x, y, s = r.uniform(0, N), r.uniform(-5, 80), r.choice([-1, 1])
-        d.polygon([(x, y), (x + 12 * s, y + 4), (x + 30 * s, y + 18), (x + 10 * s, y + 12)], fill=_near((76, 148, 70), r))
+        d.polygon(
+            [(x, y), (x + 12 * s, y + 4), (x + 30 * s, y + 18), (x + 10 * s, y + 12)], fill=_near((76, 148, 70), r)
+        )
     _hill(d, r.uniform(196, 212), 4, r, _near((122, 158, 84), r))
     return im
 
@@ -271,9 +298,22 @@ def _rain(r: random.Random) -> Image.Image:
 
 
 DRAW: dict[str, Callable[[random.Random], Image.Image]] = {
-    "grass": _grass, "sky": _clouds, "night": _night, "sunset": _sunset, "beach": _beach, "sea": _sea, "snow": _snow,
-    "forest": _forest, "space": _space, "city": _city, "room": _room, "desert": _desert, "mountain": _mountain,
-    "lake": _lake, "bamboo_forest": _bamboo, "rain": _rain,
+    "grass": _grass,
+    "sky": _clouds,
+    "night": _night,
+    "sunset": _sunset,
+    "beach": _beach,
+    "sea": _sea,
+    "snow": _snow,
+    "forest": _forest,
+    "space": _space,
+    "city": _city,
+    "room": _room,
+    "desert": _desert,
+    "mountain": _mountain,
+    "lake": _lake,
+    "bamboo_forest": _bamboo,
+    "rain": _rain,
 }
 assert tuple(DRAW) == SCENE_KEYS
 

@@ -81,14 +81,24 @@ def english(spec: Spec, r: random.Random) -> str:
             place = r.choice((f" on the {side}", f" on the {side} side", f" at the {side}"))
     elif kind == "pair":
         a, b = (_thing_en(o, "", r) for o in objects)
-        core = r.choice((f"{a} and {b}", f"{a} and {b}", f"{a} with {b}", f"{a} next to {b}", f"{a}, {b}",
-                         f"{a} on the left and {b} on the right", f"{b} to the right of {a}",
-                         f"{a} on the left, {b} on the right", f"left {a}, right {b}"))
+        core = r.choice(
+            (
+                f"{a} and {b}",
+                f"{a} and {b}",
+                f"{a} with {b}",
+                f"{a} next to {b}",
+                f"{a}, {b}",
+                f"{a} on the left and {b} on the right",
+                f"{b} to the right of {a}",
+                f"{a} on the left, {b} on the right",
+                f"left {a}, right {b}",
+            )
+        )
     else:
         n = spec["n"]
         words = _thing_en(objects[0], "", r, article=False).split(" ")
         words[-1] = plural(words[-1]) if r.random() < 0.85 else words[-1]
-        core = r.choice((("two", "2", "a pair of", "two") if n == 2 else ("three", "3", "three"))) + " " + " ".join(words)
+        core = r.choice(("two", "2", "a pair of", "two") if n == 2 else ("three", "3", "three")) + " " + " ".join(words)
     background = _background_en(spec, r)
     text = core + (place + background if r.random() < 0.6 else background + place)
     if background.startswith(" ") and r.random() < 0.12 and kind != "empty":
@@ -96,8 +106,13 @@ def english(spec: Spec, r: random.Random) -> str:
     style = _style(spec, False, r)
     if style:
         u = r.random()
-        text = f"{text}, {style}" if u < 0.65 else f"{style}, {text}" if u < 0.85 or spec["style"] != "sketch" \
+        text = (
+            f"{text}, {style}"
+            if u < 0.65
+            else f"{style}, {text}"
+            if u < 0.85 or spec["style"] != "sketch"
             else f"{style} of {text}"
+        )
     return _wrap(text, FILLERS_EN, r)
 
 
@@ -107,8 +122,9 @@ def _background_en(spec: Spec, r: random.Random) -> str:
         return ""
     if kind == "plain":
         c = _colour(value, False, r)
-        return r.choice((f" on a {c} background", f", {c} background", f" with a {c} background",
-                         f" in front of a {c} background"))
+        return r.choice(
+            (f" on a {c} background", f", {c} background", f" with a {c} background", f" in front of a {c} background")
+        )
     scene = SCENE_BY_KEY[value]
     where = "" if spec["kind"] == "empty" else " " + r.choice((scene.en[0], *scene.en))
     time = " " + r.choice(TIMES[spec["time"]][0]) if spec["time"] and r.random() > DROP else ""
@@ -124,12 +140,24 @@ def chinese(spec: Spec, r: random.Random) -> str:
     elif kind == "one":
         core = _thing_zh(objects[0], spec["size"] if spec["size"] != "m" else "", r)
         if spec["pos"] != "c" and r.random() > DROP:
-            place = r.choice(("在左边", "在画面左侧", "位于左侧") if spec["pos"] == "l" else
-                             ("在右边", "在画面右侧", "位于右侧"))
+            place = r.choice(
+                ("在左边", "在画面左侧", "位于左侧") if spec["pos"] == "l" else ("在右边", "在画面右侧", "位于右侧")
+            )
     elif kind == "pair":
         a, b = (_thing_zh(o, "", r) for o in objects)
-        core = r.choice((f"{a}和{b}", f"{a}和{b}", f"{a}与{b}", f"{a}跟{b}", f"{a}，{b}", f"左边是{a}，右边是{b}",
-                         f"左边{a}右边{b}", f"{a}在左，{b}在右", f"{a}的右边是{b}"))
+        core = r.choice(
+            (
+                f"{a}和{b}",
+                f"{a}和{b}",
+                f"{a}与{b}",
+                f"{a}跟{b}",
+                f"{a}，{b}",
+                f"左边是{a}，右边是{b}",
+                f"左边{a}右边{b}",
+                f"{a}在左，{b}在右",
+                f"{a}的右边是{b}",
+            )
+        )
     else:
         number = r.choice(("两", "两", "2", "二")) if spec["n"] == 2 else r.choice(("三", "三", "3"))
         core = _thing_zh(objects[0], "", r, number, force=True)
@@ -138,8 +166,9 @@ def chinese(spec: Spec, r: random.Random) -> str:
     if kind_bg == "plain" and r.random() > DROP * 0.6:
         c = _colour(value, True, r)
         c = c if c.endswith("色") or c.isascii() else c + "色"
-        text = r.choice((f"{text}，{c}背景", f"{text}，{c}的背景", f"{c}背景上的{text}", f"{c}背景，{text}",
-                         f"{text}，背景是{c}"))
+        text = r.choice(
+            (f"{text}，{c}背景", f"{text}，{c}的背景", f"{c}背景上的{text}", f"{c}背景，{text}", f"{text}，背景是{c}")
+        )
     elif kind_bg == "scene" and r.random() > DROP * 0.6:
         scene = SCENE_BY_KEY[value]
         time = r.choice(TIMES[spec["time"]][1]) if spec["time"] and r.random() > DROP else ""
@@ -148,8 +177,9 @@ def chinese(spec: Spec, r: random.Random) -> str:
         else:
             where = r.choice((scene.zh[0], *scene.zh))
             where = where[0] + time + where[1:]
-            text = r.choice((text + where, f"{text}，{where}", f"{where[1:]}的{text}", f"{where}，{text}",
-                             f"{where}有{text}"))
+            text = r.choice(
+                (text + where, f"{text}，{where}", f"{where[1:]}的{text}", f"{where}，{text}", f"{where}有{text}")
+            )
     style = _style(spec, True, r)
     if style:
         text = r.choice((f"{text}，{style}", f"{text}，{style}", f"{style}，{text}", f"{style}的{text}"))

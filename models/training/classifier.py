@@ -6,13 +6,14 @@ not trained on is measured and reported beside every score that it gives. It loo
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -44,14 +45,27 @@ class Judge(nn.Module):
         self.subjects = subjects
         c = (width, width * 2, width * 4, width * 6)
         layers: list[nn.Module] = [nn.Conv2d(3, c[0], 3, 2, 1), nn.BatchNorm2d(c[0]), nn.ReLU()]
-        for a, b in zip(c, c[1:], strict=False):
-            layers += [nn.Conv2d(a, b, 3, 2, 1), nn.BatchNorm2d(b), nn.ReLU(),
-                       nn.Conv2d(b, b, 3, 1, 1), nn.BatchNorm2d(b), nn.ReLU()]
+        for a, b in itertools.pairwise(c):
+            layers += [
+                nn.Conv2d(a, b, 3, 2, 1),
+                nn.BatchNorm2d(b),
+                nn.ReLU(),
+                nn.Conv2d(b, b, 3, 1, 1),
+                nn.BatchNorm2d(b),
+                nn.ReLU(),
+            ]
         self.body = nn.Sequential(*layers)
         d, n = c[-1], len(subjects) + 1
         self.mix = nn.Sequential(nn.Linear(d * 6, 384), nn.ReLU())
-        sizes = {"left": n, "right": n, "colour": len(COLOURS) + 1,
-                 "background": 1 + len(COLOURS) + len(SCENE_KEYS), "style": len(STYLE_KEYS), "number": 4, "time": 3}
+        sizes = {
+            "left": n,
+            "right": n,
+            "colour": len(COLOURS) + 1,
+            "background": 1 + len(COLOURS) + len(SCENE_KEYS),
+            "style": len(STYLE_KEYS),
+            "number": 4,
+            "time": 3,
+        }
         self.heads = nn.ModuleDict({k: nn.Linear(384, v) for k, v in sizes.items()})
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
@@ -73,10 +87,17 @@ def labels(spec: Spec, index: dict[str, int]) -> dict[str, int]:
     o, none = spec["objects"], len(index)
     kind, value = spec["bg"]
     return {
-        "left": index[o[0]["s"]] if o else none, "right": index[o[-1]["s"]] if o else none,
+        "left": index[o[0]["s"]] if o else none,
+        "right": index[o[-1]["s"]] if o else none,
         "colour": -100 if spec["kind"] == "pair" or not o else o[0]["c"] % 10,
-        "background": 0 if kind == "none" else 1 + value if kind == "plain" else 1 + len(COLOURS) + SCENE_KEYS.index(value),
-        "style": STYLE_KEYS.index(spec["style"]), "number": min(3, len(o)), "time": ("", "dusk", "night").index(spec["time"]),
+        "background": 0
+        if kind == "none"
+        else 1 + value
+        if kind == "plain"
+        else 1 + len(COLOURS) + SCENE_KEYS.index(value),
+        "style": STYLE_KEYS.index(spec["style"]),
+        "number": min(3, len(o)),
+        "time": ("", "dusk", "night").index(spec["time"]),
     }
 
 
@@ -106,8 +127,9 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
         # a generated picture is softer and noisier than a composed one: the judge must not care
         if r.random() < 0.5:
             k = r.choice((48, 64, 80))
-            x = F.interpolate(F.interpolate(x, size=(k, k), mode="bilinear", antialias=True), size=x.shape[-2:],
-                              mode="bilinear")
+            x = F.interpolate(
+                F.interpolate(x, size=(k, k), mode="bilinear", antialias=True), size=x.shape[-2:], mode="bilinear"
+            )
         x = x + torch.randn_like(x) * r.uniform(0, 0.06)
         truth = [labels(s, index) for s in specs]
         with autocast():

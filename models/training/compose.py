@@ -54,8 +54,13 @@ class Curriculum:
 
 def random_spec(r: random.Random, curriculum: Curriculum, style: str | None = None, kind: str | None = None) -> Spec:
     """Draw a spec. Never a held-out (subject, colour), (subject, scene) or (left, right) combination."""
-    spec: Spec = {"style": style or r.choices(list(STYLE_WEIGHTS), list(STYLE_WEIGHTS.values()))[0],
-                  "n": 1, "size": "m", "pos": "c", "time": ""}
+    spec: Spec = {
+        "style": style or r.choices(list(STYLE_WEIGHTS), list(STYLE_WEIGHTS.values()))[0],
+        "n": 1,
+        "size": "m",
+        "pos": "c",
+        "time": "",
+    }
     spec["kind"] = kind or r.choices(("one", "pair", "many", "empty"), (0.76, 0.12, 0.095, 0.025))[0]
     subjects: list[str] = []
     if spec["kind"] != "empty":
@@ -178,8 +183,11 @@ class Composer:
                 sw = int(h * 1.05)
                 shade = self._shade.resize((sw, max(4, int(h * 0.3))))
                 page.paste((0, 0, 0, 255), (int(x - sw / 2 - side * h * 0.04), int(bottom - h * 0.17)), shade)
-            page.alpha_composite(s, (max(0, int(x - h / 2)), max(0, int(bottom - h))),
-                                 (max(0, -int(x - h / 2)), max(0, -int(bottom - h))))
+            page.alpha_composite(
+                s,
+                (max(0, int(x - h / 2)), max(0, int(bottom - h))),
+                (max(0, -int(x - h / 2)), max(0, -int(bottom - h))),
+            )
         image = page.convert("RGB")
         if spec["style"] == "sketch":
             return pencil(image)

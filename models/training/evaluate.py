@@ -86,8 +86,11 @@ def pair(r: random.Random, names: list[str], index: dict[str, int], language: st
         if held_pair(a, b):
             break
     x, y = SUBJECTS[a], SUBJECTS[b]
-    text = f"{_article(x.en[0])} on the left and {_article(y.en[0])} on the right" if language == "en" \
+    text = (
+        f"{_article(x.en[0])} on the left and {_article(y.en[0])} on the right"
+        if language == "en"
         else f"左边是一个{x.zh[0]}，右边是一个{y.zh[0]}"
+    )
     return Question(text, language, {"left": index[a], "right": index[b]})
 
 
@@ -101,8 +104,11 @@ def several(r: random.Random, names: list[str], index: dict[str, int], language:
     noun = SUBJECTS[s]
     words = noun.en[0].split(" ")
     words[-1] = plural(words[-1])
-    text = f"{('two', 'three')[n - 2]} {' '.join(words)} {scene.en[0]}" if language == "en" \
+    text = (
+        f"{('two', 'three')[n - 2]} {' '.join(words)} {scene.en[0]}"
+        if language == "en"
         else f"{'两三'[n - 2]}个{noun.zh[0]}{scene.zh[0]}"
+    )
     return Question(text, language, {"number": n, "subject": index[s]})
 
 
@@ -153,8 +159,15 @@ def evaluate(config: Config, count: int = 96, tiers: str = "all", quiet: bool = 
             r = random.Random(f"{kind}:{count}")  # the same questions in both languages
             questions = [make(r, names, index, language) for _ in range(count)]
             began = time.perf_counter()
-            x = generate([q.text for q in questions], [1000 + i for i in range(count)], unet, text, tokenizer, vae,
-                         latent=config.size // 8)
+            x = generate(
+                [q.text for q in questions],
+                [1000 + i for i in range(count)],
+                unet,
+                text,
+                tokenizer,
+                vae,
+                latent=config.size // 8,
+            )
             seconds, pictures = seconds + time.perf_counter() - began, pictures + count
             logits = [judge(x[i : i + 32]) for i in range(0, count, 32)]
             merged = {k: torch.cat([part[k] for part in logits]) for k in logits[0]}
@@ -163,20 +176,28 @@ def evaluate(config: Config, count: int = 96, tiers: str = "all", quiet: bool = 
                 for k, hit in score(q, {h: v[i] for h, v in merged.items()}).items():
                     key = f"{kind}_{k}" if kind == "several" else k
                     scores[language].setdefault(key, []).append(hit)
-            save_grid(config.logs / f"eval_{kind}_{language}.png", [x[i : i + 12] for i in range(0, count // 12 * 12, 12)])
+            save_grid(
+                config.logs / f"eval_{kind}_{language}.png", [x[i : i + 12] for i in range(0, count // 12 * 12, 12)]
+            )
             done += 1
             log.report(done)
     composer = Composer(config.data, config.size)
     r, curriculum = random.Random(5), Curriculum(names)
-    real = torch.cat([judge.features(to_tensor([composer.render(random_spec(r, curriculum)) for _ in range(50)]))
-                      for _ in range(12)])
+    real = torch.cat(
+        [judge.features(to_tensor([composer.render(random_spec(r, curriculum)) for _ in range(50)])) for _ in range(12)]
+    )
     val, _ = validation_set(composer, 64)
     table = {k: {lang: round(sum(v[k]) / len(v[k]), 4) for lang, v in scores.items()} for k in scores["en"]}
-    result = {"scores": table, "judge": own, "questions_per_kind_and_language": count, "subjects": len(names),
-              "frechet_judge_features": round(frechet(real, torch.cat(features)), 3),
-              "vae_psnr_db": round(psnr(reconstruct(vae, val), val).mean().item(), 2),
-              "seconds_a_picture": round(seconds / pictures, 3),
-              **{k: v for k, v in _meta(config).items() if k in ("samples", "v_mse")}}
+    result = {
+        "scores": table,
+        "judge": own,
+        "questions_per_kind_and_language": count,
+        "subjects": len(names),
+        "frechet_judge_features": round(frechet(real, torch.cat(features)), 3),
+        "vae_psnr_db": round(psnr(reconstruct(vae, val), val).mean().item(), 2),
+        "seconds_a_picture": round(seconds / pictures, 3),
+        **{k: v for k, v in _meta(config).items() if k in ("samples", "v_mse")},
+    }
     (config.state / "evaluation.json").write_text(json.dumps(result, indent=1))
     log.say(json.dumps(result))
     return result

@@ -39,9 +39,14 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
     unet, text = stage_diffusion.averaged(config)
     vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32)
     pipe = StableDiffusionPipeline(
-        vae=vae, text_encoder=text, tokenizer=PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer"),
-        unet=unet, scheduler=DPMSolverMultistepScheduler(**scheduler_config()), safety_checker=None,
-        feature_extractor=None, requires_safety_checker=False,
+        vae=vae,
+        text_encoder=text,
+        tokenizer=PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer"),
+        unet=unet,
+        scheduler=DPMSolverMultistepScheduler(**scheduler_config()),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
     )
     pipe.to(torch.float16)
     draft = out.with_name(out.name + ".draft")
@@ -51,8 +56,13 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
     index = draft / "model_index.json"
     index.write_text(index.read_text("utf8").replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'), "utf8")
     # schedulers made from this one by from_config must not clip latents, and DDIM and PNDM need their own offsets
-    _edit(draft / "scheduler" / "scheduler_config.json", clip_sample=False, set_alpha_to_one=False, steps_offset=1,
-          skip_prk_steps=True)
+    _edit(
+        draft / "scheduler" / "scheduler_config.json",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        skip_prk_steps=True,
+    )
     # transformers 5 loads in the dtype of the config, diffusers in float32: a plain from_pretrained is all float32
     _edit(draft / "text_encoder" / "config.json", dtype="float32")
     for part in ("vae", "unet", "text_encoder"):
@@ -60,8 +70,15 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
         data = json.loads(path.read_text("utf8"))
         data.pop("_name_or_path", None)
         path.write_text(json.dumps(data, indent=2) + "\n", "utf8")
-    defaults = {"name": name, "family": "sd1", "default_size": [config.size, config.size], "default_cfg": 4,
-                "default_steps": 20, "languages": ["zh", "en"], "license": LICENCES}
+    defaults = {
+        "name": name,
+        "family": "sd1",
+        "default_size": [config.size, config.size],
+        "default_cfg": 4,
+        "default_steps": 20,
+        "languages": ["zh", "en"],
+        "license": LICENCES,
+    }
     (draft / "ra.json").write_text(json.dumps(defaults, indent=2, ensure_ascii=False) + "\n", "utf8")
     if card is not None:
         (draft / "README.md").write_text(card, "utf8")

@@ -15,9 +15,15 @@ def build_vae(shape: VaeShape, size: int) -> AutoencoderKL:
     """An autoencoder that starts as blurred down- and upsampling (residual branches nearly silent)."""
     n = len(shape.channels)
     vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * n, up_block_types=("UpDecoderBlock2D",) * n,
-        block_out_channels=shape.channels, layers_per_block=shape.layers, latent_channels=4,
-        norm_num_groups=shape.groups, mid_block_add_attention=False, sample_size=size, scaling_factor=1.0,
+        down_block_types=("DownEncoderBlock2D",) * n,
+        up_block_types=("UpDecoderBlock2D",) * n,
+        block_out_channels=shape.channels,
+        layers_per_block=shape.layers,
+        latent_channels=4,
+        norm_num_groups=shape.groups,
+        mid_block_add_attention=False,
+        sample_size=size,
+        scaling_factor=1.0,
     )
     with torch.no_grad():
         for m in vae.modules():
@@ -57,8 +63,13 @@ def build_unet(shape: UnetShape, text_width: int, latent: int) -> UNet2DConditio
     """A UNet whose residual branches and output start at zero."""
     n = len(shape.channels)
     unet = UNet2DConditionModel(
-        sample_size=latent, in_channels=4, out_channels=4, block_out_channels=shape.channels,
-        layers_per_block=shape.layers, cross_attention_dim=text_width, attention_head_dim=shape.heads,
+        sample_size=latent,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=shape.channels,
+        layers_per_block=shape.layers,
+        cross_attention_dim=text_width,
+        attention_head_dim=shape.heads,
         norm_num_groups=shape.groups,
         down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * (n - 1)),
         up_block_types=(*("CrossAttnUpBlock2D",) * (n - 1), "UpBlock2D"),
@@ -79,9 +90,16 @@ def build_unet(shape: UnetShape, text_width: int, latent: int) -> UNet2DConditio
 def text_config(shape: TextShape, vocabulary: int) -> CLIPTextConfig:
     """The text encoder's configuration. EOS is 3: transformers pools at the wrong place when it is 2."""
     return CLIPTextConfig(
-        vocab_size=vocabulary, hidden_size=shape.width, intermediate_size=shape.width * 4,
-        num_hidden_layers=shape.layers, num_attention_heads=shape.heads, max_position_embeddings=shape.positions,
-        bos_token_id=1, eos_token_id=3, pad_token_id=0, projection_dim=shape.width,
+        vocab_size=vocabulary,
+        hidden_size=shape.width,
+        intermediate_size=shape.width * 4,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        max_position_embeddings=shape.positions,
+        bos_token_id=1,
+        eos_token_id=3,
+        pad_token_id=0,
+        projection_dim=shape.width,
     )
 
 

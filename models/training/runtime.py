@@ -48,8 +48,9 @@ def seeded(seed: int, rank: int, step: int) -> random.Random:
 
 def _worker(rank: int, world: int, rendezvous: str, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world,
-                            timeout=timedelta(minutes=30))
+    dist.init_process_group(
+        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=world, timeout=timedelta(minutes=30)
+    )
     try:
         fn(rank, world, *args)
     finally:
@@ -97,8 +98,9 @@ def follow(averages: Iterable[torch.Tensor], values: Iterable[torch.Tensor], dec
 # ------------------------------------------------------------------------------------------------ resumable state
 
 
-def save_state(path: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer | None,
-               meta: dict[str, Any]) -> None:
+def save_state(
+    path: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer | None, meta: dict[str, Any]
+) -> None:
     """Write all modules, the AdamW moments and ``meta`` (JSON) into one safetensors file, atomically."""
     tensors: dict[str, torch.Tensor] = {}
     for name, module in modules.items():
@@ -116,8 +118,11 @@ def save_state(path: Path, modules: dict[str, nn.Module], optimiser: torch.optim
     os.replace(draft, path)
 
 
-def load_state(path: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer | None = None,
-               ) -> dict[str, Any]:
+def load_state(
+    path: Path,
+    modules: dict[str, nn.Module],
+    optimiser: torch.optim.Optimizer | None = None,
+) -> dict[str, Any]:
     """Read what :func:`save_state` wrote; returns ``meta``. Raises ``RuntimeError`` if a shape does not fit."""
     with safe_open(path, "pt") as f:
         keys = list(f.keys())

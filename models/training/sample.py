@@ -17,11 +17,30 @@ from .schedule import STEPS, alphas_cumprod
 
 #: looked at in every grid: both languages, every style, colours, places, numbers, pairs, scenes, motifs.
 PROMPTS = (
-    "a cat", "一只熊猫在草地上", "a red apple on a blue background", "月光下的灯笼", "a rocket in space", "海底的一只章鱼",
-    "a blue cat on a yellow background", "雪地里的企鹅", "a castle at sunset", "竹林里的一座宝塔", "a small car on the right",
-    "左边是一只狐狸，右边是一朵玫瑰", "three bananas on a pink background", "一只老虎，扁平风格", "a robot, pencil sketch",
-    "一条龙，卡通风格", "a princess in a meadow", "下雨天的一把紫色雨伞", "a purple elephant in the city", "樱花，粉色背景",
-    "a wizard in the forest", "帮我画一只小鸟，谢谢", "two dolphins in the ocean", "山水之间的一只鹿",
+    "a cat",
+    "一只熊猫在草地上",
+    "a red apple on a blue background",
+    "月光下的灯笼",
+    "a rocket in space",
+    "海底的一只章鱼",
+    "a blue cat on a yellow background",
+    "雪地里的企鹅",
+    "a castle at sunset",
+    "竹林里的一座宝塔",
+    "a small car on the right",
+    "左边是一只狐狸，右边是一朵玫瑰",
+    "three bananas on a pink background",
+    "一只老虎，扁平风格",
+    "a robot, pencil sketch",
+    "一条龙，卡通风格",
+    "a princess in a meadow",
+    "下雨天的一把紫色雨伞",
+    "a purple elephant in the city",
+    "樱花，粉色背景",
+    "a wizard in the forest",
+    "帮我画一只小鸟，谢谢",
+    "two dolphins in the ocean",
+    "山水之间的一只鹿",
 )
 
 
@@ -38,9 +57,20 @@ def noise(seeds: Sequence[int], latent: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def generate(texts: Sequence[str], seeds: Sequence[int], unet: UNet2DConditionModel, encoder: CLIPTextModel,
-             tokenizer: PreTrainedTokenizerFast, vae: AutoencoderKL, *, steps: int = 20, cfg: float = 4.0,
-             latent: int = 16, batch: int = 12, negative: str = "") -> torch.Tensor:
+def generate(
+    texts: Sequence[str],
+    seeds: Sequence[int],
+    unet: UNet2DConditionModel,
+    encoder: CLIPTextModel,
+    tokenizer: PreTrainedTokenizerFast,
+    vae: AutoencoderKL,
+    *,
+    steps: int = 20,
+    cfg: float = 4.0,
+    latent: int = 16,
+    batch: int = 12,
+    negative: str = "",
+) -> torch.Tensor:
     """Pictures [N, 3, H, W] in -1..1, float32 on the CPU."""
     abar = torch.from_numpy(alphas_cumprod()).float().to(unet.device)
     times = np.round(np.linspace(STEPS - 1, 0, steps + 1)[:-1]).astype(int)

@@ -39,8 +39,10 @@ def betas() -> list[float]:
 def scheduler_config() -> dict[str, object]:
     """Keyword arguments of ``DPMSolverMultistepScheduler`` and, the others being alike, of any scheduler."""
     return {
-        "num_train_timesteps": STEPS, "trained_betas": [round(b, 9) for b in betas()],
-        "prediction_type": "v_prediction", "timestep_spacing": "trailing",
+        "num_train_timesteps": STEPS,
+        "trained_betas": [round(b, 9) for b in betas()],
+        "prediction_type": "v_prediction",
+        "timestep_spacing": "trailing",
     }
 
 

@@ -112,6 +112,8 @@ def sheet(sprites: np.ndarray, art: int, columns: int = 24, cell: int = 64) -> I
     n = len(sprites)
     page = Image.new("RGB", (columns * cell, -(-n // columns) * cell), (255, 255, 255))
     for i in range(n):
-        s = Image.fromarray(np.ascontiguousarray(sprites[i, art])).resize((cell - 4, cell - 4), Image.Resampling.LANCZOS)
+        s = Image.fromarray(np.ascontiguousarray(sprites[i, art])).resize(
+            (cell - 4, cell - 4), Image.Resampling.LANCZOS
+        )
         page.paste(s, (i % columns * cell + 2, i // columns * cell + 2), s)
     return page

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, PreTrainedTokenizerFast
 
 from . import stage_diffusion
@@ -29,8 +29,15 @@ WIDTH, LAYERS, PATCH, PROJECTION = 128, 6, 16, 128
 
 def build(config: Config, vocabulary: int) -> CLIPModel:
     """The two towers; the image tower is a ViT with patches of 16 pixels."""
-    vision = CLIPVisionConfig(hidden_size=WIDTH, intermediate_size=WIDTH * 4, num_hidden_layers=LAYERS,
-                              num_attention_heads=4, image_size=config.size, patch_size=PATCH, projection_dim=PROJECTION)
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH * 4,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        image_size=config.size,
+        patch_size=PATCH,
+        projection_dim=PROJECTION,
+    )
     text = text_config(config.text, vocabulary)
     return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=PROJECTION))
 
@@ -106,7 +113,9 @@ def retrieval(config: Config, rounds: int = 5, seed: int = 31) -> dict[str, floa
         specs = [random_spec(r, curriculum) for _ in range(100)]
         pixels = to_tensor([composer.render(s) for s in specs])
         for language in hits:
-            ids = tokenizer([caption(s, r, language) for s in specs], padding=True, truncation=True, return_tensors="pt")
+            ids = tokenizer(
+                [caption(s, r, language) for s in specs], padding=True, truncation=True, return_tensors="pt"
+            )
             out = model(input_ids=ids.input_ids, attention_mask=ids.attention_mask, pixel_values=pixels)
             hits[language] += int((out.logits_per_text.argmax(1) == torch.arange(100)).sum())
     return {k: v / (100 * rounds) for k, v in hits.items()}
@@ -126,10 +135,24 @@ def export(config: Config, out: Path) -> None:
     data = json.loads(path.read_text("utf8"))
     data["dtype"] = "float32"
     path.write_text(json.dumps(data, indent=2) + "\n", "utf8")
-    (out / "preprocessor_config.json").write_text(json.dumps({
-        "image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": config.size},
-        "do_center_crop": True, "crop_size": {"height": config.size, "width": config.size}, "do_rescale": True,
-        "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_convert_rgb": True, "resample": 3,
-    }, indent=2) + "\n")
+    (out / "preprocessor_config.json").write_text(
+        json.dumps(
+            {
+                "image_processor_type": "CLIPImageProcessor",
+                "do_resize": True,
+                "size": {"shortest_edge": config.size},
+                "do_center_crop": True,
+                "crop_size": {"height": config.size, "width": config.size},
+                "do_rescale": True,
+                "do_normalize": True,
+                "image_mean": [0.5] * 3,
+                "image_std": [0.5] * 3,
+                "do_convert_rgb": True,
+                "resample": 3,
+            },
+            indent=2,
+        )
+        + "\n"
+    )
     if readme:
         (out / "README.md").write_text(readme, "utf8")

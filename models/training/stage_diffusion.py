@@ -69,8 +69,12 @@ def refit_time(unet: UNet2DConditionModel, steps: int = 600) -> float:
     return (loss.detach() / target.var()).sqrt().item()
 
 
-def v_loss(unet: UNet2DConditionModel, x: torch.Tensor, context: torch.Tensor, abar: torch.Tensor,
-           ) -> tuple[torch.Tensor, torch.Tensor]:
+def v_loss(
+    unet: UNet2DConditionModel,
+    x: torch.Tensor,
+    context: torch.Tensor,
+    abar: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Squared error of v for each sample [N] and the timesteps [N]."""
     t = schedule.draw_timesteps(len(x)).to(x.device)
     a = abar[t].view(-1, 1, 1, 1)
@@ -118,8 +122,10 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
     dev, path = device(), config.state / STATE
     tokenizer = PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer")
     nets, note = build(config, None if path.exists() else warm)
-    groups = [{"params": list(nets.unet.parameters()), "share": 1.0},
-              {"params": list(nets.text.parameters()), "share": 0.5}]
+    groups = [
+        {"params": list(nets.unet.parameters()), "share": 1.0},
+        {"params": list(nets.text.parameters()), "share": 0.5},
+    ]
     params = [p for g in groups for p in g["params"]]
     averages = [*nets.unet_ema.parameters(), *nets.text_ema.parameters()]
     optimiser = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -177,8 +183,16 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
 
 
 def _grid(config: Config, nets: Networks, tokenizer: PreTrainedTokenizerFast, vae: AutoencoderKL, samples: int) -> None:
-    images = generate(PROMPTS, list(range(len(PROMPTS))), nets.unet_ema, nets.text_ema, tokenizer, vae, steps=14,
-                      latent=config.size // 8)
+    images = generate(
+        PROMPTS,
+        list(range(len(PROMPTS))),
+        nets.unet_ema,
+        nets.text_ema,
+        tokenizer,
+        vae,
+        steps=14,
+        latent=config.size // 8,
+    )
     save_grid(config.logs / f"grid_{samples:08d}.png", [images[i : i + 8] for i in range(0, len(images), 8)])
 
 

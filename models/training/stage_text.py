@@ -12,7 +12,7 @@ import random
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import nn
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
@@ -32,8 +32,18 @@ class Slots(nn.Module):
         super().__init__()
         self.index = {s: i for i, s in enumerate(subjects)}
         n, c = len(subjects) + 1, len(COLOURS) + 1
-        sizes = {"a": n, "b": n, "colour_a": c, "colour_b": c, "background": 1 + len(COLOURS) + len(SCENE_KEYS),
-                 "style": len(STYLE_KEYS), "place": 3, "size": 3, "number": 4, "time": 3}
+        sizes = {
+            "a": n,
+            "b": n,
+            "colour_a": c,
+            "colour_b": c,
+            "background": 1 + len(COLOURS) + len(SCENE_KEYS),
+            "style": len(STYLE_KEYS),
+            "place": 3,
+            "size": 3,
+            "number": 4,
+            "time": 3,
+        }
         self.heads = nn.ModuleDict({k: nn.Linear(width, v) for k, v in sizes.items()})
 
     def targets(self, spec: Spec) -> dict[str, int]:
@@ -41,11 +51,17 @@ class Slots(nn.Module):
         none, o = len(self.index), spec["objects"]
         pair = spec["kind"] == "pair"
         kind, value = spec["bg"]
-        background = 0 if kind == "none" else 1 + value if kind == "plain" else 1 + len(COLOURS) + SCENE_KEYS.index(value)
+        background = (
+            0 if kind == "none" else 1 + value if kind == "plain" else 1 + len(COLOURS) + SCENE_KEYS.index(value)
+        )
         return {
-            "a": self.index[o[0]["s"]] if o else none, "b": self.index[o[1]["s"]] if pair else none,
-            "colour_a": o[0]["c"] % 10 if o else 9, "colour_b": o[1]["c"] % 10 if pair else 9,
-            "background": background, "style": STYLE_KEYS.index(spec["style"]), "place": "clr".index(spec["pos"]),
+            "a": self.index[o[0]["s"]] if o else none,
+            "b": self.index[o[1]["s"]] if pair else none,
+            "colour_a": o[0]["c"] % 10 if o else 9,
+            "colour_b": o[1]["c"] % 10 if pair else 9,
+            "background": background,
+            "style": STYLE_KEYS.index(spec["style"]),
+            "place": "clr".index(spec["pos"]),
             "size": "msl".index(spec["size"]),
             "number": spec["n"] if o else 0,
             "time": ("", "dusk", "night").index(spec["time"]),
@@ -64,8 +80,13 @@ class Slots(nn.Module):
 
 
 @torch.no_grad()
-def inherit(model: CLIPTextModel, tokenizer: PreTrainedTokenizerFast, teacher: CLIPTextModel,
-            old: PreTrainedTokenizerFast, seed: int) -> int:
+def inherit(
+    model: CLIPTextModel,
+    tokenizer: PreTrainedTokenizerFast,
+    teacher: CLIPTextModel,
+    old: PreTrainedTokenizerFast,
+    seed: int,
+) -> int:
     """Copy the teacher: all layers, positions, and the embedding of every token that both know; number of those.
 
     The words of one new subject share one random embedding, so that its Chinese and English names start equal.
@@ -73,10 +94,16 @@ def inherit(model: CLIPTextModel, tokenizer: PreTrainedTokenizerFast, teacher: C
     source = {k: v for k, v in teacher.state_dict().items() if "embeddings" not in k}
     model.load_state_dict(source, strict=False)
     new_e, old_e = model.get_input_embeddings().weight, teacher.get_input_embeddings().weight
-    new_p = model.text_model.embeddings.position_embedding.weight if hasattr(model, "text_model") \
+    new_p = (
+        model.text_model.embeddings.position_embedding.weight
+        if hasattr(model, "text_model")
         else model.embeddings.position_embedding.weight
-    old_p = teacher.text_model.embeddings.position_embedding.weight if hasattr(teacher, "text_model") \
+    )
+    old_p = (
+        teacher.text_model.embeddings.position_embedding.weight
+        if hasattr(teacher, "text_model")
         else teacher.embeddings.position_embedding.weight
+    )
     n = len(old_p)
     new_p[:n] = old_p
     new_p[n:] = old_p[-1]
@@ -107,7 +134,9 @@ def train(config: Config, teacher: Path | None = None, old_tokenizer: Path | Non
     launch(_train, 1, config, teacher, old_tokenizer, quiet)
 
 
-def _train(rank: int, world: int, config: Config, teacher: Path | None, old_tokenizer: Path | None, quiet: bool) -> None:
+def _train(
+    rank: int, world: int, config: Config, teacher: Path | None, old_tokenizer: Path | None, quiet: bool
+) -> None:
     dev = device()
     tok = tokenizers.build()
     tokenizers.save(tok, config.state / "tokenizer")
@@ -156,8 +185,15 @@ def _train(rank: int, world: int, config: Config, teacher: Path | None, old_toke
     model.save_pretrained(config.state / "text_encoder")
 
 
-def _imitate(model: CLIPTextModel, tok: PreTrainedTokenizerFast, master: CLIPTextModel, old: PreTrainedTokenizerFast,
-             familiar: Curriculum, r: random.Random, n: int) -> torch.Tensor:
+def _imitate(
+    model: CLIPTextModel,
+    tok: PreTrainedTokenizerFast,
+    master: CLIPTextModel,
+    old: PreTrainedTokenizerFast,
+    familiar: Curriculum,
+    r: random.Random,
+    n: int,
+) -> torch.Tensor:
     """Mean squared difference to the teacher's states on captions that both tokenizers cut alike."""
     texts = []
     for _ in range(n):
@@ -173,6 +209,3 @@ def _imitate(model: CLIPTextModel, tok: PreTrainedTokenizerFast, master: CLIPTex
         with torch.no_grad():
             theirs = master(input_ids=b).last_hidden_state
     return ((mine.float() - theirs.float()) ** 2).mean()
-
-
-

@@ -45,8 +45,9 @@ def validation_set(composer: Composer, n: int, seed: int = 7) -> tuple[torch.Ten
 @torch.no_grad()
 def reconstruct(vae: AutoencoderKL, x: torch.Tensor, batch: int = 16) -> torch.Tensor:
     """Decode the mean of the encoding, clamped to -1..1."""
-    parts = [vae.decode(vae.encode(x[i : i + batch].to(vae.device)).latent_dist.mean).sample
-             for i in range(0, len(x), batch)]
+    parts = [
+        vae.decode(vae.encode(x[i : i + batch].to(vae.device)).latent_dist.mean).sample for i in range(0, len(x), batch)
+    ]
     return torch.cat(parts).float().clamp(-1, 1).cpu()
 
 
@@ -82,8 +83,11 @@ def _train(rank: int, world: int, config: Config, start: Path | None, decoder_on
     torch.manual_seed(config.seed)
     out = config.state / "vae"
     source = out if decoder_only and start is None else start
-    vae = AutoencoderKL.from_pretrained(source, torch_dtype=torch.float32) if source else build_vae(config.vae,
-                                                                                                  config.size)
+    vae = (
+        AutoencoderKL.from_pretrained(source, torch_dtype=torch.float32)
+        if source
+        else build_vae(config.vae, config.size)
+    )
     vae = vae.to(dev, memory_format=torch.channels_last)
     if decoder_only:
         for part in (vae.encoder, vae.quant_conv):
@@ -125,8 +129,11 @@ def _train(rank: int, world: int, config: Config, start: Path | None, decoder_on
         with autocast():
             posterior = vae.encode(x).latent_dist
             mean, logvar = posterior.mean.float(), posterior.logvar.float()
-            z = mean.detach() + torch.randn_like(mean) * 0.08 * torch.rand(len(x), 1, 1, 1, device=dev) \
-                if decoder_only else mean + torch.randn_like(mean) * (0.5 * logvar).exp()
+            z = (
+                mean.detach() + torch.randn_like(mean) * 0.08 * torch.rand(len(x), 1, 1, 1, device=dev)
+                if decoder_only
+                else mean + torch.randn_like(mean) * (0.5 * logvar).exp()
+            )
             decoded = vae.decode(z).sample
         loss = reconstruction_loss(decoded.float(), x)
         if not decoder_only:

@@ -103,20 +103,35 @@ def build() -> PreTrainedTokenizerFast:
     seen = {w for w, _ in vocabulary}
     vocabulary += [(e, -11.0) for e in endings if e not in seen]
     t = Tokenizer(models.Unigram(vocabulary, unk_id=2, byte_fallback=False))
-    t.normalizer = normalizers.Sequence([
-        normalizers.NFKC(), normalizers.Lowercase(),
-        normalizers.Replace("。", " , "), normalizers.Replace("、", " , "),
-    ])
-    t.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex(r"[\u3400-\u9fff]+"), "isolated"),
-        pre_tokenizers.Punctuation("isolated"),
-    ])
+    t.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace("。", " , "),
+            normalizers.Replace("、", " , "),
+        ]
+    )
+    t.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex(r"[\u3400-\u9fff]+"), "isolated"),
+            pre_tokenizers.Punctuation("isolated"),
+        ]
+    )
     t.decoder = decoders.WordPiece(prefix="##", cleanup=False)
     t.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A <|endoftext|>", special_tokens=[("<|startoftext|>", 1), ("<|endoftext|>", 3)])
+        single="<|startoftext|> $A <|endoftext|>", special_tokens=[("<|startoftext|>", 1), ("<|endoftext|>", 3)]
+    )
     return PreTrainedTokenizerFast(
-        tokenizer_object=t, bos_token="<|startoftext|>", eos_token="<|endoftext|>", pad_token="<pad>",
-        unk_token="<unk>", model_max_length=LENGTH, padding_side="right", truncation_side="right")
+        tokenizer_object=t,
+        bos_token="<|startoftext|>",
+        eos_token="<|endoftext|>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        model_max_length=LENGTH,
+        padding_side="right",
+        truncation_side="right",
+    )
 
 
 def fix_class_name(folder: Path) -> None:

@@ -135,8 +135,10 @@ class TextEncoder:
             self._cache.move_to_end(key)
             return self._cache[key]
         self.encoded += 1
-        value = self._encode_sdxl(text, emphasis) if self.model.info.family == "sdxl" else Encoded(
-            self._encode(text, "tokenizer", "text_encoder", clip_skip, emphasis)[0]
+        value = (
+            self._encode_sdxl(text, emphasis)
+            if self.model.info.family == "sdxl"
+            else Encoded(self._encode(text, "tokenizer", "text_encoder", clip_skip, emphasis)[0])
         )
         self._cache[key] = value
         if len(self._cache) > CACHE_SIZE:

@@ -133,7 +133,6 @@ def diffusers_call(unet: Any, **more: Any) -> UNetCall:
     ``image_cond`` is appended to the input channels.
     """
 
-
     def call(x: torch.Tensor, t: torch.Tensor, cond: CondBatch) -> torch.Tensor:
         dtype = next(unet.parameters()).dtype  # unet.dtype walks over all modules, a millisecond a step
         if "image_cond" in cond.extras:

@@ -57,8 +57,10 @@ def unet_place(name: str, config: dict[str, Any]) -> Place:
     found = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions)\.(\d+)\.(.+)$", name)
     if found:
         side, block, kind, layer = found[1], int(found[2]), found[3], int(found[4])
-        place = f"input_blocks.{1 + block * (layers + 1) + layer}" if side == "down" else (
-            f"output_blocks.{block * (layers + 1) + layer}"
+        place = (
+            f"input_blocks.{1 + block * (layers + 1) + layer}"
+            if side == "down"
+            else (f"output_blocks.{block * (layers + 1) + layer}")
         )
         return Place(f"{UNET}{place}.{_inner(kind, found[5])}")
     found = re.match(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)$", name)

@@ -52,7 +52,9 @@ def _gradient(size: int, hue: float, angle: float) -> Image.Image:
     ramp = torch.linspace(0, 1, size)
     x, y = ramp[None, :].expand(size, size), ramp[:, None].expand(size, size)
     way = ((x * math.cos(angle) + y * math.sin(angle)) / 2 + 0.5).clamp(0, 1)[..., None]
-    ends = [torch.tensor(_colour(hue + shift, level, value)) for shift, level, value in ((0, 0.5, 1.0), (0.4, 0.7, 0.6))]
+    ends = [
+        torch.tensor(_colour(hue + shift, level, value)) for shift, level, value in ((0, 0.5, 1.0), (0.4, 0.7, 0.6))
+    ]
     pixels = (ends[0] * (1 - way) + ends[1] * way).to(torch.uint8).contiguous()
     return Image.frombytes("RGB", (size, size), bytes(pixels.numpy().tobytes()))
 

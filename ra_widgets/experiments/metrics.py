@@ -80,5 +80,7 @@ def heat_map(first: Image.Image, second: Image.Image, full: int = 32) -> Image.I
     share = np.clip(gap / full, 0, 1)[..., None] ** 0.5
     paper = 255 - (255 - _luminance(a)[..., None].repeat(3, axis=2)) * 0.25
     colour = np.array([224.0, 176.0, 80.0]) * (1 - share) + np.array([194.0, 64.0, 45.0]) * share
-    shown = np.where(gap[..., None] > 0, paper * (1 - np.clip(share + 0.25, 0, 1)) + colour * np.clip(share + 0.25, 0, 1), paper)
+    shown = np.where(
+        gap[..., None] > 0, paper * (1 - np.clip(share + 0.25, 0, 1)) + colour * np.clip(share + 0.25, 0, 1), paper
+    )
     return Image.fromarray(shown.round().astype(np.uint8))

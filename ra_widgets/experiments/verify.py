@@ -311,7 +311,9 @@ class Table(list[Report]):
     """Reports of many pictures; shows itself as a table in a notebook."""
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{html.escape(t(f'verify.column.{key}'))}</th>" for key in ("name", "state", "max", "ssim", "why"))
+        heads = "".join(
+            f"<th>{html.escape(t(f'verify.column.{key}'))}</th>" for key in ("name", "state", "max", "ssim", "why")
+        )
         return (
             '<table class="ra-verify-table" style="font:14px/1.6 system-ui,sans-serif">'
             f"<tr>{heads}</tr>{''.join(self._rows())}</table>"

@@ -243,7 +243,12 @@ def test_text_is_encoded_once_when_only_the_seed_changes(plain):
 
 def test_prompt_features_change_the_picture(plain):
     base = pixels(plain.generate("a cat on the grass", seed=1, steps=6).images[0])
-    for prompt in ("a (cat:1.4) on the grass", "a cat AND grass :0.5", "a [cat:dog:0.5] on the grass", "a cat BREAK grass"):
+    for prompt in (
+        "a (cat:1.4) on the grass",
+        "a cat AND grass :0.5",
+        "a [cat:dog:0.5] on the grass",
+        "a cat BREAK grass",
+    ):
         assert (pixels(plain.generate(prompt, seed=1, steps=6).images[0]) != base).any()
     negative = plain.generate("a cat on the grass", negative_prompt="grass", seed=1, steps=6).images[0]
     assert (pixels(negative) != base).any()

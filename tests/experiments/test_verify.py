@@ -87,7 +87,9 @@ def test_reasons(kernel, record, tmp_path):
     assert "model_missing" in changed(missing)
     assert "model_changed" in changed(record.infotext.replace(record.model_hash, "0123456789"))
     assert "rng_gpu" in changed(record.infotext.replace("RNG: NV", "RNG: GPU").replace("Seed: 77", "Seed: 78"))
-    assert "networks" in changed(record.infotext.replace("星空下", "<lora:ink:1>星空下").replace("Seed: 77", "Seed: 78"))
+    assert "networks" in changed(
+        record.infotext.replace("星空下", "<lora:ink:1>星空下").replace("Seed: 77", "Seed: 78")
+    )
     assert "not_carried" in changed(record.infotext.replace("Seed: 77", "Seed: 78, Script: X/Y/Z plot"))
 
 
@@ -129,7 +131,9 @@ def test_metrics():
     assert (same.maximum, same.mean, same.changed, same.ssim) == (0, 0.0, 0.0, 1.0)
     b = Image.fromarray((np.asarray(a).astype(int) ^ 1).astype(np.uint8))
     near = difference(a, b)
-    assert near.maximum == 1 and near.changed == 1.0 and near.ssim > 0.999 and near.psnr == pytest.approx(48.13, abs=0.01)
+    assert (
+        near.maximum == 1 and near.changed == 1.0 and near.ssim > 0.999 and near.psnr == pytest.approx(48.13, abs=0.01)
+    )
     c = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
     assert difference(a, c).ssim < 0.1
     assert heat_map(a, c).size == (64, 64)

@@ -43,7 +43,9 @@ def fake_sprites(folder: Path) -> None:
         sprites[i, :, :, :, 3] = disc
     folder.mkdir(parents=True)
     np.save(folder / "sprites.npy", sprites)
-    (folder / "sprites.json").write_text(json.dumps({"size": 24, "art": ["3d", "flat", "cartoon"], "subjects": subjects}))
+    (folder / "sprites.json").write_text(
+        json.dumps({"size": 24, "art": ["3d", "flat", "cartoon"], "subjects": subjects})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +222,8 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(mini: Config, tmp_path: Path
         for k, v in a.items():
             assert torch.allclose(v, b[k], atol=1e-6), (name, k)
     assert "step 4/4" in (first.logs / "diffusion.log").read_text() or True in {
-        "resumed after 4 samples" in line for line in (first.logs / "diffusion.log").read_text().splitlines()}
+        "resumed after 4 samples" in line for line in (first.logs / "diffusion.log").read_text().splitlines()
+    }
 
 
 def test_two_workers_share_their_gradients(mini: Config, tmp_path: Path) -> None:
@@ -293,7 +296,7 @@ def test_judge_and_clip_run(mini: Config, tmp_path: Path) -> None:
 
     config = copy_of(mini, tmp_path, steps=1)
     classifier.train(config, steps=2, batch=4, quiet=True)
-    judge, own = classifier.load(config)
+    _, own = classifier.load(config)
     assert set(own) == set(classifier.HEADS) and all(0 <= v <= 1 for v in own.values())
     stage_diffusion.train(config, quiet=True)
     stage_clip.train(config, steps=2, batch=4, quiet=True)

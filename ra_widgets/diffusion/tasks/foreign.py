@@ -87,6 +87,3 @@ def _options(model: LoadedModel, request: TextToImage, known: set[str]) -> dict[
     elif request.cfg_scale != model.info.default_cfg:
         raise ModelError("model.option", name=name, option="cfg_scale")
     return options
-
-
-

@@ -44,7 +44,12 @@ class Pass:
 
 
 def plan_walk(
-    model: LoadedModel, request: TextToImage, sampler: str, scheduler: str, steps: int, strength: float | None = None,
+    model: LoadedModel,
+    request: TextToImage,
+    sampler: str,
+    scheduler: str,
+    steps: int,
+    strength: float | None = None,
     fixed_steps: bool = False,
 ) -> SamplingPlan:
     """The walk down the sigmas for a request.
