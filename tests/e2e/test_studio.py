@@ -16,7 +16,7 @@ SENTENCE = "雪地里的企鹅"
 @pytest.fixture(scope="module")
 def page(browser: Browser, ra_studio_server) -> Iterator[Page]:
     """One page for this module: every test leaves it quiet, and sets what it needs."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="zh-CN", accept_downloads=True)
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="zh-CN", reduced_motion="reduce")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.page_errors = []
@@ -108,9 +108,13 @@ def test_ctrl_enter_progress_preview_and_result(page: Page, artifacts: Path):
     expect(page.locator(".ra-preview img").first).to_be_visible()
     expect(page.locator(".ra-progress")).to_contain_text(re.compile(r"第 \d+ / 60 步"))
     expect(page.locator(".ra-progress")).to_contain_text("还剩约")
+    stage, shown = (page.locator(name).first.bounding_box() for name in (".ra-stage", ".ra-preview img"))
+    assert shown["height"] <= stage["height"] and shown["width"] <= stage["width"]
     page.screenshot(path=artifacts / "studio-working.png")
     idle(page)
     expect(page.locator(".ra-preview")).to_be_hidden()
+    stage, shown = (page.locator(name).first.bounding_box() for name in (".ra-stage", ".ra-result img"))
+    assert shown["height"] <= stage["height"] and shown["width"] <= stage["width"]  # the whole picture
     expect(page.locator(".ra-progress")).to_be_hidden()
     expect(page.locator(".ra-info-prompt")).to_have_text(SENTENCE)
     assert page.locator(".ra-prompt .cm-content").inner_text().strip() == SENTENCE  # no newline from the key
