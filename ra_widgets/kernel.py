@@ -70,10 +70,10 @@ class PipelineKernel:
     ) -> None:
         info = resolve(model if model is not None else os.environ.get("RA_MODEL") or None)
         self.gallery: Gallery | None = None
-        if gallery is not False:
-            self.gallery = (
-                gallery if isinstance(gallery, Gallery) else Gallery(None if gallery in (None, True) else gallery)
-            )  # type: ignore[arg-type]
+        if isinstance(gallery, Gallery):
+            self.gallery = gallery
+        elif gallery is not False:
+            self.gallery = Gallery(None if gallery is None or gallery is True else gallery)
         self.history: list[Record] = []
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
