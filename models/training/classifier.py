@@ -10,6 +10,7 @@ import itertools
 import json
 import random
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
