@@ -10,7 +10,6 @@ import itertools
 import json
 import random
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import torch
