@@ -65,6 +65,7 @@ class Previewer:
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
         self._weight: torch.Tensor | None = None
+        self._range: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def fit(self) -> torch.Tensor:
         """Fit the map: float32 [3 * BLOCK**2, K] (see :func:`_features`), on the CPU."""
@@ -77,6 +78,9 @@ class Previewer:
     def _fit(self, count: int, size: int) -> torch.Tensor:
         pictures = sample_pictures(count, size)
         latents = self.model.encode(pictures).cpu()
+        # guidance drives the first steps' guesses far out, where products would make colours glare
+        flat = latents.transpose(0, 1).flatten(1)
+        self._range = flat.amin(1)[None, :, None, None], flat.amax(1)[None, :, None, None]
         factor = size // latents.shape[-1] // BLOCK
         target = F.pixel_unshuffle(F.avg_pool2d(pictures, factor) if factor > 1 else pictures, BLOCK)
         x = _features(latents).permute(0, 2, 3, 1).flatten(0, 2).double()
@@ -89,7 +93,8 @@ class Previewer:
     def pixels(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents [B, C, h, w] to colours: uint8 [B, h * BLOCK, w * BLOCK, 3] on the CPU."""
         weight = self.fit()
-        features = _features(latents.detach().float().cpu())
+        assert self._range is not None
+        features = _features(latents.detach().float().cpu().clamp(*self._range))
         colours = torch.einsum("ok,bkhw->bohw", weight, features)
         picture = F.pixel_shuffle(colours, BLOCK).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
         return picture.permute(0, 2, 3, 1).contiguous()
