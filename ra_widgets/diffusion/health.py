@@ -27,13 +27,13 @@ def check_complete(info: ModelInfo, pipe: Any) -> None:
     Raises:
         ModelError: a part got fewer; the rest of it would be random.
     """
-    if info.kind != "diffusers" or info.family not in ("sd1", "sd2", "sdxl"):
+    if info.kind != "diffusers":
         return
-    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
-        model = getattr(pipe, part, None)
-        if not isinstance(model, torch.nn.Module):
+    for part, model in pipe.components.items():
+        if not isinstance(model, torch.nn.Module) or getattr(model, "is_quantized", False):
             continue
-        if elements_of(info.path / part) < sum(weight.numel() for weight in model.parameters()):
+        stored = elements_of(info.path / part)
+        if stored and stored < sum(weight.numel() for weight in model.parameters()):
             raise ModelError("model.part_incomplete", name=info.name, part=part)
 
 

@@ -19,6 +19,7 @@ from ra_widgets.diffusion.memory import LARGE, Ladder, choose_dtype, dtype_name
 from ra_widgets.diffusion.schedules import rescale_zero_terminal_snr
 from ra_widgets.diffusion.single_file import read_single_file, settle_prediction
 from ra_widgets.errors import ModelError, RAError
+from ra_widgets.library.cards import read_json
 from ra_widgets.library.identify import ModelInfo
 
 OWN_FAMILIES = ("sd1", "sd2", "sdxl")
@@ -182,9 +183,20 @@ def _read(info: ModelInfo, dtype: torch.dtype) -> Any:
     if info.kind == "single-file":
         return read_single_file(info, dtype)
     options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "use_safetensors": True}
+    options.update(_left_out(info))
     if info.pipeline.startswith("StableDiffusion") and info.family in ("sd1", "sd2"):
         options.update(safety_checker=None, requires_safety_checker=False)
     return DiffusionPipeline.from_pretrained(str(info.path), **options)
+
+
+def _left_out(info: ModelInfo) -> dict[str, None]:
+    """Parts that the folder declares as absent (a Stable Diffusion 3 without T5): diffusers wants to be told."""
+    import diffusers
+
+    cls = getattr(diffusers, info.pipeline, None)
+    wanted = inspect.signature(cls.__init__).parameters if inspect.isclass(cls) else {}
+    index = read_json(info.path / "model_index.json")
+    return {part: None for part, declared in index.items() if part in wanted and declared == [None, None]}
 
 
 def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtype) -> LoadedModel:
