@@ -206,6 +206,8 @@ def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtyp
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
             part.to(device=device, dtype=dtype).eval().requires_grad_(False)
+            if device.type == "cpu" and info.size_bytes < LARGE:
+                _own_memory(part)
     pipe.set_progress_bar_config(disable=True)
     check_complete(info, pipe)
     check_finite(info, pipe)
@@ -219,7 +221,9 @@ def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtyp
             raise ModelError("model.load_failed", name=info.name, detail="no noise schedule in scheduler/")
         model.alphas_cumprod = torch.as_tensor(alphas, dtype=torch.float32).cpu()
         if config.get("rescale_betas_zero_snr"):
-            model.alphas_cumprod = rescale_zero_terminal_snr(model.alphas_cumprod)
+            # from the plain betas: diffusers' own rescaling ends in another tiny number than the webui's
+            plain = type(pipe.scheduler).from_config(config, rescale_betas_zero_snr=False)
+            model.alphas_cumprod = rescale_zero_terminal_snr(plain.alphas_cumprod)
         # measured: no gain for the small embedded model, 1.1-1.5 times for large ones and GPUs
         if info.size_bytes >= LARGE or device.type == "cuda":
             pipe.unet.to(memory_format=torch.channels_last)
@@ -227,6 +231,16 @@ def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtyp
             model.cache["channels_last"] = True
         _clamp_tokenizers(pipe)
     return model
+
+
+def _own_memory(part: torch.nn.Module) -> None:
+    """Move weights out of the file's memory map.
+
+    The last bit of a matrix product depends on how its operands are aligned, so only in memory of torch's own does the
+    same model make the same picture from a folder and from a single file. And a file may be replaced while it is in use.
+    """
+    for weight in part.parameters():
+        weight.data = weight.data.clone()
 
 
 def _clamp_tokenizers(pipe: Any) -> None:
