@@ -35,7 +35,7 @@ def test_the_studio_in_a_notebook_makes_a_picture(lab, chromium_page: Page, arti
     page.goto(lab.at("/lab/tree/notebooks/studio.ipynb", reset=""))
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
-    page.locator(".jp-Notebook .jp-CodeCell").first.click()
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
     page.keyboard.press("Shift+Enter")
     page.wait_for_selector(".ra-studio", timeout=120_000)
     page.locator(".ra-prompt [contenteditable=true], .ra-prompt textarea").first.click()
