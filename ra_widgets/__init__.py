@@ -44,6 +44,7 @@ _NAMES = {
     "Stage": "widgets",
     "InfoBar": "widgets",
     "GalleryView": "widgets",
+    "VerifyView": "widgets",
 }
 
 _MODULES = ("course", "diffusion", "engines", "events", "gallery", "i18n", "library", "plotting", "prompt", "widgets")
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         SeedPanel,
         SizePanel,
         Stage,
+        VerifyView,
     )
     from ra_widgets.widgets.studio import Studio, studio
 

@@ -44,8 +44,9 @@ class Reason:
 
     def text(self, lang: str | None = None) -> str:
         """The sentence in a language."""
-        if "sentence" in self.values:
-            return str(self.values["sentence"])
+        sentence = self.values.get("sentence")
+        if sentence is not None:
+            return sentence.text(lang) if isinstance(sentence, RAError) else str(sentence)
         return t(f"verify.reason.{self.code}", lang, **self.values)
 
     def __str__(self) -> str:
@@ -125,13 +126,17 @@ class Report:
         return f"Report({self.name!r}, {self.state}, max_difference={self.max_difference}, {len(self.reasons)} reasons)"
 
     def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self, lang: str | None = None) -> str:
+        """Findings, pictures, heat map and reasons as HTML; all texts are escaped."""
         figures = [("verify.original", self.original), ("verify.made", self.made), ("verify.heat", self.heat_map())]
-        cells = "".join(_figure(t(key), image) for key, image in figures if image is not None)
-        reasons = "".join(f"<li>{html.escape(reason.text())}</li>" for reason in self.reasons)
+        cells = "".join(_figure(t(key, lang), image) for key, image in figures if image is not None)
+        reasons = "".join(f"<li>{html.escape(reason.text(lang))}</li>" for reason in self.reasons)
         mark = {"same": "✓", "close": "≈"}.get(self.state, "✗")
         return (
-            f'<div class="ra-verify" data-state="{self.state}" style="font:14px/1.6 system-ui,sans-serif">'
-            f"<b>{mark} {html.escape(self.name)}</b> {html.escape(self.text())}"
+            f'<div class="ra-verify" data-state="{self.state}" style="font-size:14px;line-height:1.6">'
+            f"<b>{mark} {html.escape(self.name)}</b> {html.escape(self.text(lang))}"
             f'<div style="display:flex;gap:10px;flex-wrap:wrap;margin:8px 0">{cells}</div><ul>{reasons}</ul></div>'
         )
 
@@ -178,7 +183,7 @@ def verify(kernel: PipelineKernel, picture: Any, *, timeout: float | None = None
     try:
         result = kernel.submit(request, keep=False).result(timeout)
     except (InvalidRequest, ModelError) as error:
-        report.reasons.append(Reason("refused", fatal=True, values={"sentence": error.text()}))
+        report.reasons.append(Reason("refused", fatal=True, values={"sentence": error}))
         return report
     report.made = result.images[0]
     report.seconds = time.perf_counter() - began
@@ -311,27 +316,32 @@ class Table(list[Report]):
     """Reports of many pictures; shows itself as a table in a notebook."""
 
     def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self, lang: str | None = None) -> str:
+        """The table as HTML; all texts are escaped."""
+        columns = ("name", "state", "max", "ssim", "why")
         heads = "".join(
-            f"<th>{html.escape(t(f'verify.column.{key}'))}</th>" for key in ("name", "state", "max", "ssim", "why")
+            f'<th style="text-align:left">{html.escape(t(f"verify.column.{key}", lang))}</th>' for key in columns
         )
         return (
-            '<table class="ra-verify-table" style="font:14px/1.6 system-ui,sans-serif">'
-            f"<tr>{heads}</tr>{''.join(self._rows())}</table>"
+            '<table class="ra-verify-table" style="font-size:14px;line-height:1.6;border-spacing:14px 4px">'
+            f"<tr>{heads}</tr>{''.join(self._rows(lang))}</table>"
         )
 
-    def _rows(self) -> Iterator[str]:
-        for row in self.cells():
+    def _rows(self, lang: str | None) -> Iterator[str]:
+        for row in self.cells(lang):
             yield "<tr>" + "".join(f'<td style="text-align:left">{html.escape(cell)}</td>' for cell in row) + "</tr>"
 
-    def cells(self) -> list[tuple[str, str, str, str, str]]:
+    def cells(self, lang: str | None = None) -> list[tuple[str, str, str, str, str]]:
         """Name, state, largest difference, SSIM and reasons as texts, a row a picture."""
         return [
             (
                 report.name,
-                t(f"verify.state.{report.state}"),
+                t(f"verify.state.{report.state}", lang),
                 "" if report.max_difference is None else str(report.max_difference),
                 "" if report.difference is None else f"{report.difference.ssim:.3f}",
-                " ".join(reason.text() for reason in report.reasons),
+                " ".join(reason.text(lang) for reason in report.reasons),
             )
             for report in self
         ]
@@ -351,7 +361,7 @@ def verify_all(
             report = verify(kernel, picture)
         except (GalleryError, RAError) as error:
             name = Path(str(getattr(picture, "path", picture))).name
-            report = Report(name, reasons=[Reason("refused", fatal=True, values={"sentence": error.text()})])
+            report = Report(name, reasons=[Reason("refused", fatal=True, values={"sentence": error})])
         table.append(report)
         if progress:
             progress(index + 1, len(pictures), report)

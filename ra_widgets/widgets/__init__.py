@@ -23,6 +23,7 @@ _NAMES = {
     "Stage": "stage",
     "Studio": "studio",
     "Tab": "tabs",
+    "VerifyView": "verify_view",
     "register_tab": "tabs",
 }
 

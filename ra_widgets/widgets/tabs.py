@@ -43,7 +43,16 @@ def _text_to_image(studio: Studio) -> Request:
     return TextToImage(**values)
 
 
-TABS: list[Tab] = [Tab("txt2img", "studio.tab.txt2img", request=_text_to_image)]
+def _verify_page(studio: Studio) -> ipywidgets.Widget:
+    from ra_widgets.widgets.verify_view import verify_page
+
+    return verify_page(studio)
+
+
+TABS: list[Tab] = [
+    Tab("txt2img", "studio.tab.txt2img", request=_text_to_image),
+    Tab("verify", "studio.tab.verify", page=_verify_page),
+]
 """All tabs, in the order in which they stand."""
 
 
