@@ -16,7 +16,8 @@ from ra_widgets.library.folders import elements_of
 from ra_widgets.library.identify import ModelInfo
 
 ABSURD = 1e6
-"""Absolute value that no trained weight reaches (float16 ends at 65504); a flipped exponent bit does."""
+"""Absolute value that no trained weight reaches. A flipped exponent bit of a float32 or bfloat16 does; float16 ends at
+65504, where such a flip cannot be told from a large weight."""
 
 
 def check_complete(info: ModelInfo, pipe: Any) -> None:

@@ -202,6 +202,7 @@ def _left_out(info: ModelInfo) -> dict[str, None]:
 def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtype) -> LoadedModel:
     if "prompt" not in inspect.signature(type(pipe).__call__).parameters:
         raise ModelError("model.no_text_to_image", name=info.name, pipeline=type(pipe).__name__)
+    check_complete(info, pipe)
     # transformers keeps the dtype of its own config file; all parts must agree
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
@@ -209,7 +210,6 @@ def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtyp
             if device.type == "cpu" and info.size_bytes < LARGE:
                 _own_memory(part)
     pipe.set_progress_bar_config(disable=True)
-    check_complete(info, pipe)
     check_finite(info, pipe)
     info = settle_prediction(info, pipe)
     model = LoadedModel(info, pipe, device, dtype)
