@@ -56,3 +56,8 @@ def make_tokenizer(pad: int | None = None, length: int = 77) -> Any:
 
     vocabulary, merges = tables()
     return PaddedCLIPTokenizer(vocab=dict(vocabulary), merges=list(merges), model_max_length=length)
+
+
+def is_clip(tokenizer: Any) -> bool:
+    """True if a transformers tokenizer has CLIP's vocabulary, numbers and all."""
+    return bool(tokenizer.get_vocab() == tables()[0])

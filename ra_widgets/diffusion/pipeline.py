@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ra_widgets.diffusion.clip_tokenizer import SIZE, is_clip, make_tokenizer
 from ra_widgets.diffusion.health import check_complete, check_finite
 from ra_widgets.diffusion.memory import LARGE, Ladder, choose_dtype, dtype_name
 from ra_widgets.diffusion.schedules import rescale_zero_terminal_snr
@@ -229,7 +230,7 @@ def _prepare(info: ModelInfo, pipe: Any, device: torch.device, dtype: torch.dtyp
             pipe.unet.to(memory_format=torch.channels_last)
             pipe.vae.to(memory_format=torch.channels_last)
             model.cache["channels_last"] = True
-        _clamp_tokenizers(pipe)
+        _settle_tokenizers(pipe)
     return model
 
 
@@ -243,9 +244,15 @@ def _own_memory(part: torch.nn.Module) -> None:
         weight.data = weight.data.clone()
 
 
-def _clamp_tokenizers(pipe: Any) -> None:
-    # some folders have tokenizers without model_max_length (10**30 then): the text encoder's positions are the truth
+def _settle_tokenizers(pipe: Any) -> None:
     for name, encoder_name in (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")):
         tokenizer, encoder = getattr(pipe, name, None), getattr(pipe, encoder_name, None)
-        if tokenizer is not None and encoder is not None:
-            tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+        if tokenizer is None or encoder is None:
+            continue
+        # some folders have tokenizers without model_max_length (10**30 then): the encoder's positions are the truth
+        length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+        tokenizer.model_max_length = length
+        # folders of SD 2 and SDXL declare "!" as padding, and with it every "!" of a prompt becomes padding;
+        # OpenCLIP and the webui read it as the ordinary token
+        if tokenizer.pad_token == "!" and len(tokenizer) == SIZE and is_clip(tokenizer):
+            setattr(pipe, name, make_tokenizer(tokenizer.pad_token_id, length))

@@ -361,6 +361,26 @@ def test_padding_of_open_clip_leaves_exclamation_marks_alone() -> None:
     assert tokenizer("cat!", padding="max_length", max_length=6)["input_ids"] == [49406, 2368, 256, 49407, 0, 0]
 
 
+def test_exclamation_marks_of_folders(tmp_path: Path) -> None:
+    """Published folders of SD 2 and SDXL pad with a special token "!" that swallows the prompt's own."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    from ra_widgets.diffusion.pipeline import _settle_tokenizers
+
+    vocabulary, merges = tables()
+    published = CLIPTokenizer(vocab=dict(vocabulary), merges=list(merges), pad_token="!", model_max_length=77)
+    assert published("cat!")["input_ids"] == [49406, 2368, 0, 49407], "the trouble is there"
+    encoder = CLIPTextModel(CLIPTextConfig(vocab_size=4, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
+    pipe = SimpleNamespace(tokenizer=published, text_encoder=encoder)
+    _settle_tokenizers(pipe)
+    assert pipe.tokenizer("cat!")["input_ids"] == [49406, 2368, 256, 49407]
+    assert (pipe.tokenizer.pad_token_id, pipe.tokenizer.model_max_length) == (0, 77)
+    small = SimpleNamespace(tokenizer=tiny.tokenizer(), text_encoder=encoder)
+    kept = small.tokenizer
+    _settle_tokenizers(small)
+    assert small.tokenizer is kept
+
+
 def test_configured_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = paths.package() / "diffusion" / "configs"
     pads = {}
