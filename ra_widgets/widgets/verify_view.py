@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,8 @@ class VerifyView(ipywidgets.VBox):
         self._upload = ipywidgets.FileUpload(
             accept=".png,.jpg,.jpeg,.webp,.avif", multiple=True, layout={"width": "auto"}
         )
-        self._bar = ipywidgets.IntProgress(layout={"width": "260px", "visibility": "hidden"})
-        self._hint = ipywidgets.Label()
+        self._bar = ipywidgets.IntProgress(layout={"width": "260px", "display": "none"})
+        self._hint = ipywidgets.HTML()
         self._shown = ipywidgets.HTML()
         style = ipywidgets.HTML(f"<style>{stylesheet()}</style>", layout={"display": "none"})
         row = ipywidgets.HBox(
@@ -64,7 +65,7 @@ class VerifyView(ipywidgets.VBox):
         """Verify (name, bytes) pairs in a thread of their own; a new start replaces an unfinished one."""
         self._round += 1
         self.reports = Table()
-        self._bar.max, self._bar.value, self._bar.layout.visibility = len(files), 0, "visible"
+        self._bar.max, self._bar.value, self._bar.layout.display = len(files), 0, ""
         thread = threading.Thread(target=self._work, args=(files, self._round), name="ra-verify", daemon=True)
         thread.start()
         return thread
@@ -83,7 +84,7 @@ class VerifyView(ipywidgets.VBox):
             self.reports.append(report)
             self._bar.value += 1
             self._draw()
-        self._bar.layout.visibility = "hidden"
+        self._bar.layout.display = "none"
 
     def _draw(self) -> None:
         """Texts and findings in the present language."""
@@ -91,7 +92,7 @@ class VerifyView(ipywidgets.VBox):
             self.remove_class(f"ra-skin-{skin}")
         self.add_class(f"ra-skin-{self.skin}")
         self._upload.description = t("verify.choose", self.lang)
-        self._hint.value = t("verify.hint", self.lang)
+        self._hint.value = html.escape(t("verify.hint", self.lang))
         shown = self.reports.to_html(self.lang) if len(self.reports) > 1 else ""
         self._shown.value = shown + "".join(report.to_html(self.lang) for report in self.reports)
 

@@ -13,7 +13,7 @@ def test_good_and_bad_files(kernel, tmp_path):
     view = VerifyView(kernel, lang="zh")
     view.start([*files, ("x.png", b"no picture")]).join(120)
     assert [report.state for report in view.reports] == ["same", "failed", "failed"]
-    assert view._bar.value == 3 and view._bar.layout.visibility == "hidden"
+    assert view._bar.value == 3 and view._bar.layout.display == "none"
     assert "✓ 一致" in view._shown.value and "&lt;b&gt;" in view._shown.value and "<b>猫" not in view._shown.value
     view.lang = "en"
     assert "✓ same" in view._shown.value and view._upload.description == "Choose pictures"
