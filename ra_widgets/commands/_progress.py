@@ -113,6 +113,6 @@ def follow(job: Job, console: Console, *, quiet: bool = False) -> None:
                     parts.append(t("cli.generate.image", image=min(event.image + 1, event.images), images=event.images))
                 if event.steps:
                     parts.append(t("cli.generate.step", step=event.step, steps=event.steps))
-                if event.eta:
+                if event.eta and event.eta >= 0.05:
                     parts.append(t("cli.generate.eta", seconds=seconds(event.eta)))
                 display.show(t("cli.generate.working"), min(max(event.fraction, 0.0), 1.0), " · ".join(parts))

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_newcomer_makes_a_picture(ra_studio_server, chromium_page: Page, artifacts: Path):
@@ -84,3 +93,29 @@ def test_the_sign_in_page(ra_studio_server, chromium_page: Page, artifacts: Path
     chromium_page.fill("input[type=password]", ra_studio_server.token)
     chromium_page.click("#login_submit")
     chromium_page.wait_for_selector(".ra-studio")
+
+
+def test_plain_voila_uses_our_template_too(chromium_page: Page, server_home: Path):
+    """``voila notebooks/studio.ipynb``, without our server: the installed template keeps the page on this machine."""
+    command = [sys.executable, "-m", "voila", str(ROOT / "notebooks" / "studio.ipynb"), "--no-browser"]
+    environment = {**os.environ, "RA_HOME": str(server_home / "plain"), "PYTHONUNBUFFERED": "1"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command.append(f"--port={port}")
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT / "notebooks", stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
+        try:
+            address = next(found.group() for line in process.stderr if (found := re.search(r"http://\S+:\d+/", line)))
+            drain = threading.Thread(target=process.stderr.read, daemon=True)
+            drain.start()
+            chromium_page.goto(address.replace("localhost", "127.0.0.1"))
+            chromium_page.wait_for_selector(".ra-studio")
+            assert chromium_page.title() == "RA 工作台"
+        finally:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.terminate()
+            process.wait(30)
+            drain.join(30)
