@@ -18,8 +18,6 @@ from ra_widgets.voila import SHARE
 TOKEN_VARIABLE = "RA_TOKEN"
 """A secret of one's own comes from the environment: every user of a machine can read its command lines."""
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-
 
 def shipped(name: str) -> Path:
     """A file or folder that comes with the project: beside the package in a checkout, inside it in a wheel.
@@ -27,10 +25,11 @@ def shipped(name: str) -> Path:
     Raises:
         RAError: it is not there (an incomplete copy).
     """
-    for root in (_PACKAGE.parent, _PACKAGE / "_bundled"):
-        if (root / name).exists():
-            return root / name
-    raise RAError("cli.not_shipped", name=name)
+    top, _, rest = name.partition("/")
+    path = paths.shipped(top) / rest
+    if not path.exists():
+        raise RAError("cli.not_shipped", name=name)
+    return path
 
 
 def write(path: Path, text: str, *, mode: int | None = None) -> None:
