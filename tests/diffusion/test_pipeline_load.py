@@ -107,9 +107,7 @@ def missing(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("spoil", [cut, web_page, pickled, lora, no_vae, broken_json, empty, missing])
-def test_refused_at_once(
-    own: PipelineKernel, picture: np.ndarray, folder: Path, spoil: Callable[[Path], Path]
-) -> None:
+def test_refused_at_once(own: PipelineKernel, picture: np.ndarray, folder: Path, spoil: Callable[[Path], Path]) -> None:
     path = spoil(folder)
     for attempt in (own.load, PipelineKernel, lambda p: own.submit("苹果", model=str(p), **ASKED)):
         with pytest.raises(ModelError) as caught:
