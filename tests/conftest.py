@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 
 if TYPE_CHECKING:
     from ra_widgets.kernel import PipelineKernel
+
+# a run in the background of a script has Ctrl-C switched off, and so would have all programs that the tests start
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # before anything of ours is imported: no test may touch the user's own gallery, models or settings
 os.environ["RA_HOME"] = tempfile.mkdtemp(prefix="ra-tests-")
