@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
 from ra_widgets.diffusion.sampling_base import Step
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.errors import EngineError, InvalidRequest
+from ra_widgets.prompt import split_networks
 from ra_widgets.requests import TextToImage
+
+log = logging.getLogger(__name__)
 
 Prompts = list[list[tuple[Cond, float]]]
 
@@ -41,6 +45,39 @@ class Pass:
     width: int
     height: int
     refine: bool = False
+
+
+TEXTS = {
+    "prompt": "Translated prompt",
+    "negative_prompt": "Translated negative prompt",
+    "hr_prompt": "Translated hires prompt",
+    "hr_negative_prompt": "Translated hires negative prompt",
+}
+"""Request fields that hold prompts, and the infotext keys of their translations."""
+
+
+def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dict[str, Any]]:
+    """The request with prompts that the model can read, and what was done to them, for the record.
+
+    Chinese is put into English for models that do not read it (:mod:`ra_widgets.prompt.lexicon`); the picture's own request keeps
+    what was typed. Networks named in the prompt are not loaded yet: their names are recorded and logged.
+    """
+    facts: dict[str, Any] = {}
+    networks = sorted({n.args[0] for n in split_networks(request.prompt)[1] if n.args})
+    if networks:
+        log.warning("networks named in the prompt are not loaded: %s", ", ".join(networks))
+        facts["networks_not_loaded"] = networks
+    if "zh" in model.info.languages:
+        return request, facts
+    from ra_widgets.prompt.lexicon import translate
+
+    found = {name: translate(getattr(request, name)) for name in TEXTS}
+    changed = {name: translation for name, translation in found.items() if translation.changed}
+    if not changed:
+        return request, facts
+    facts["translation"] = {name: {"text": x.text, "unknown": x.unknown} for name, x in changed.items()}
+    facts["infotext"] = {TEXTS[name]: translation.text for name, translation in changed.items()}
+    return request.replace(**{name: translation.text for name, translation in changed.items()}), facts
 
 
 def plan_walk(

@@ -13,7 +13,7 @@ import torch
 from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.tasks import hires
-from ra_widgets.diffusion.tasks.passes import Pass, plan_walk, sample, to_image
+from ra_widgets.diffusion.tasks.passes import Pass, plan_walk, readable, sample, to_image
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.requests import TextToImage
 
@@ -27,17 +27,18 @@ def run(model: LoadedModel, request: TextToImage, work: Work) -> None:
     assert request.width and request.height
     walk = plan_walk(model, request, request.sampler, request.scheduler, request.steps)
     timeline = Timeline(walk.cond_steps)
+    spoken, facts = readable(model, request)
     first = Pass(
         walk,
-        request.prompt,
-        request.negative_prompt,
+        spoken.prompt,
+        spoken.negative_prompt,
         timeline,
         request.width,
         request.height,
         refine=not request.enable_hr,  # with hires fix the webui gives only the second pass to the refiner
     )
-    second = hires.plan_second(model, request, timeline) if request.enable_hr else None
-    facts = {"engine": "ra", "sampler": walk.info.name, "scheduler": walk.scheduler}
+    second = hires.plan_second(model, spoken, timeline) if request.enable_hr else None
+    facts |= {"engine": "ra", "sampler": walk.info.name, "scheduler": walk.scheduler}
     for start in range(0, request.images, request.batch_size):
         seeds = [request.image_seed(start + k) for k in range(request.batch_size)]
         _batch(model, request, first, second, seeds, work, facts)
