@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 WAIT = 60_000
 SENTENCE = "雪地里的企鹅"
@@ -312,6 +314,22 @@ def test_size_seed_and_model_controls(page: Page):
     expect(page.locator(".ra-menu")).to_be_hidden()
 
 
+OUTSIDE = """() => [...document.querySelectorAll('.ra-studio *')].filter((e) => {
+  const box = e.getBoundingClientRect();
+  return box.width && (box.right > innerWidth + 1 || box.left < -1);
+}).map((e) => e.className?.baseVal ?? e.className)"""
+CLIPPED = """() => [...document.querySelectorAll('.ra-studio :is(.ra-button, .ra-action, .ra-tab)')]
+  .concat([...document.querySelectorAll('.ra-studio .ra-label > label')])
+  .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent)"""
+
+
+def left_over(page: Page, script: str) -> list[str]:
+    """What the script still finds once the page has had time to lay itself out anew after a change of size."""
+    with contextlib.suppress(PlaywrightTimeout):
+        page.wait_for_function(f"() => ({script})().length === 0", timeout=15_000)
+    return page.evaluate(script)
+
+
 @pytest.mark.parametrize("lang", ["zh_CN", "en"])
 @pytest.mark.parametrize("width", [1400, 1000, 640, 400])
 def test_nothing_overflows(page: Page, artifacts: Path, width: int, lang: str):
@@ -320,18 +338,7 @@ def test_nothing_overflows(page: Page, artifacts: Path, width: int, lang: str):
         expect(page.locator(".ra-studio")).to_have_attribute("data-lang", "en")
     page.set_viewport_size({"width": width, "height": 1000})
     expect(page.locator(".ra-generate")).to_be_visible()
-    outside = page.evaluate(
-        """() => [...document.querySelectorAll('.ra-studio *')].filter((e) => {
-          const box = e.getBoundingClientRect();
-          return box.width && (box.right > innerWidth + 1 || box.left < -1);
-        }).map((e) => e.className?.baseVal ?? e.className)"""
-    )
-    assert outside == []
-    clipped = page.evaluate(
-        """() => [...document.querySelectorAll('.ra-studio :is(.ra-button, .ra-action, .ra-tab)')]
-          .concat([...document.querySelectorAll('.ra-studio .ra-label > label')])
-          .filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent)"""
-    )
-    assert clipped == []
+    assert left_over(page, OUTSIDE) == []
+    assert left_over(page, CLIPPED) == []
     page.set_viewport_size({"width": width, "height": 2300 if width < 760 else 1000})
     page.screenshot(path=artifacts / f"studio-{width}-{lang}.png")
