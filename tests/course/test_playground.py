@@ -100,5 +100,6 @@ def test_stepper_shows_each_picture(tmp_path: Path) -> None:
 
 def test_stepper_takes_arrays_of_any_shape() -> None:
     import torch
+
     leaf = stepper([torch.rand(1, 3, 16, 16), np.random.default_rng(0).random((16, 16)), np.zeros((8, 8, 3), np.uint8)])
     assert len(leaf.frames) == 3
