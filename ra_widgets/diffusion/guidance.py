@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ra_widgets.diffusion.denoiser import CondBatch, ModelDenoiser
+from ra_widgets.diffusion.masking import LatentMask
 
 Entry = tuple[int, torch.Tensor, Mapping[str, torch.Tensor]]
 
@@ -91,10 +92,9 @@ class CFGDenoiser:
 
     ``conds``: for each image its prompts as (Cond, weight), more than one for AND.  ``unconds``: one Cond an image,
     or None for a model run without guidance.  ``total_steps``: denoiser calls of the whole run (for skip_early_cond).
-    ``mask`` [B or 1, 1 or C, H, W] with 1 where to repaint, and ``init_latent`` [B, C, H, W]: where mask is 0 the
-    denoised picture is the init, at every call.  ``image_cond`` [B, C', H, W]: more UNet input channels.  ``seen``:
-    called after each call with this object (``step``, ``denoised``). Raises ValueError when the numbers of images
-    disagree.
+    ``mask``: keeps a part of the picture (:mod:`ra_widgets.diffusion.masking` says how).  ``image_cond``
+    [B, C', H, W]: more UNet input channels.  ``seen``: called after each call with this object (``step``,
+    ``denoised``). Raises ValueError when the numbers of images disagree.
 
     The counter ``step`` counts denoiser calls, so second-order samplers count twice a step (see
     SamplerInfo.total_steps).
@@ -108,8 +108,7 @@ class CFGDenoiser:
         options: GuidanceOptions | None = None,
         *,
         total_steps: int = 0,
-        mask: torch.Tensor | None = None,
-        init_latent: torch.Tensor | None = None,
+        mask: LatentMask | None = None,
         image_cond: torch.Tensor | None = None,
         refiner: Refiner | None = None,
         seen: Callable[[CFGDenoiser], None] | None = None,
@@ -118,16 +117,15 @@ class CFGDenoiser:
         self.options = options or GuidanceOptions(**settings)
         if options is not None and settings:
             raise TypeError(f"give options or settings, not both: {', '.join(settings)}")
-        if (mask is None) != (init_latent is None):
-            raise ValueError("mask and init_latent belong together")
         self.total_steps = total_steps
-        self.mask, self.init_latent, self.image_cond = mask, init_latent, image_cond
+        self.mask, self.image_cond = mask, image_cond
         self.refiner, self.seen = refiner, seen
         self.step = 0
         self.unet_calls = 0
         """UNet calls and, below, pictures that went through it."""
         self.unet_images = 0
         self.denoised: torch.Tensor | None = None
+        """The picture of the last call, to show: with a mask, the kept part is the init."""
         self.last_uncond: torch.Tensor | None = None
         """The unconditional denoised of the last call, kept while CFG++ asks for it."""
         self._cfgpp = False
@@ -180,28 +178,38 @@ class CFGDenoiser:
         if len(x) != len(self.conds):
             raise ValueError(f"{len(x)} latents for {len(self.conds)} prompts")
         self._refine(sigma)
+        shown = x if self.mask is None or not self.mask.before else self._blend(x, sigma)
         skipped = self.unconds is not None and self._skips_uncond(sigma)
         alone = skipped or self._needs_no_uncond()
-        cond_out, uncond_out = self._predict(x, sigma, self._prepare(alone, x.device))
+        cond_out, uncond_out = self._predict(shown, sigma, self._prepare(alone, x.device))
         if uncond_out is None:
             # webui: the first prompt stands in for the negative, and the scale is 1
             scale = 1.0 if skipped or self.unconds is None else self.scale
             uncond_out = cond_out[self._firsts()]
         else:
             scale = self.scale
-        if self._cfgpp:
-            self.last_uncond = uncond_out
         denoised = self._combine(cond_out, uncond_out, scale)
         if self.options.rescale and not alone:
-            denoised = self._rescale(x, sigma, denoised, cond_out)
-        if self.mask is not None and self.init_latent is not None:
-            mask = self.mask.to(denoised)
-            denoised = denoised * mask + self.init_latent.to(denoised) * (1 - mask)
-        self.denoised = denoised
+            denoised = self._rescale(shown, sigma, denoised, cond_out)
+        if self.mask is None:
+            self.denoised = denoised
+        elif self.mask.before:
+            self.denoised = self.mask.kept(denoised)
+            # the sampler takes the noise seen in ``shown`` out of its own x: the same slope (x - denoised) / sigma
+            denoised, uncond_out = denoised + (x - shown), uncond_out + (x - shown)
+        else:
+            self.denoised = denoised = self._blend(denoised, sigma)
+        if self._cfgpp:
+            self.last_uncond = uncond_out
         self.step += 1
         if self.seen is not None:
             self.seen(self)
         return denoised
+
+    def _blend(self, latents: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        assert self.mask is not None
+        progress = min(self.step / self.total_steps, 1.0) if self.total_steps else 0.0
+        return self.mask.blend(latents, sigma, self.step, progress)
 
     def _refine(self, sigma: torch.Tensor) -> None:
         if self.refiner is None:

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: combination, schedules, batching, skipping, rescale, CFG++, masks, refiner."""
+"""Classifier-free guidance: combination, schedules, batching, skipping, rescale, CFG++, refiner."""
 
 from __future__ import annotations
 
@@ -206,20 +206,6 @@ def test_cfgpp_lets_go_when_a_run_fails():
     with pytest.raises(RuntimeError):
         SAMPLERS["DDIM CFG++"](model, torch.ones(1, *SHAPE), plan("DDIM", None, 10, ALPHAS).sigmas)
     assert model.scale == 5
-
-
-def test_mask():
-    """Where the mask is 0 the picture stays the init."""
-    mask = torch.zeros(1, 1, 8, 8)
-    mask[..., 4:] = 1
-    init = torch.full((2, *SHAPE), 6.0)
-    conds = [[(cond(1), 1.0)]] * 2
-    model = CFGDenoiser(Recorder().denoiser, conds, None, mask=mask, init_latent=init)
-    made = model(torch.zeros(2, *SHAPE), torch.ones(2))
-    assert (made[..., :4] == 6).all()
-    assert (made[..., 4:] == 1).all()
-    with pytest.raises(ValueError, match="belong together"):
-        CFGDenoiser(Recorder().denoiser, conds, None, mask=mask)
 
 
 def test_refiner_takes_over():

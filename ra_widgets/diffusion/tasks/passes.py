@@ -145,7 +145,7 @@ def sample(
 
     def report(step: Step) -> None:
         work.progress(step.i + 1, step.total or walk.run_steps)
-        work.preview(step.denoised, step.i + 1)
+        work.preview(step.denoised if guided.denoised is None else guided.denoised, step.i + 1)
 
     latents = SAMPLERS[walk.info.name](
         guided,
