@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -47,7 +49,7 @@ def cond(value: float) -> Cond:
 
 
 def run(sampler: str, mask: LatentMask | None, steps: int = 10, seen=None, **options):
-    """(network, CFG denoiser, latents) of an image-to-image run at strength 0.7."""
+    """(network, latents) of an image-to-image run at strength 0.7."""
     net, walk = Net(), plan(sampler, None, steps, ALPHAS, strength=0.7)
     model = CFGDenoiser(
         net.denoiser, [[(cond(1.0), 1.0)]], [cond(0.9)],
@@ -55,7 +57,7 @@ def run(sampler: str, mask: LatentMask | None, steps: int = 10, seen=None, **opt
     )  # fmt: skip
     x = walk.start(noise(1), noise(2))
     made = SAMPLERS[sampler](model, x, walk.sigmas, noise_sampler=lambda *_: noise(3), **options)
-    return net, model, made
+    return net, made
 
 
 @pytest.mark.parametrize("sampler", AFTER)
@@ -63,7 +65,7 @@ def test_sigma_samplers_blend_the_denoised(sampler: str):
     """Every denoised has the init in the kept part, and it is what the run ends in; the network sees noise there."""
     seen = []
     mask = LatentMask(MASK, noise(2))
-    net, _, made = run(sampler, mask, seen=lambda model: seen.append(model.denoised))
+    net, made = run(sampler, mask, seen=lambda model: seen.append(model.denoised))
     assert len(seen) == len(net.shown)
     assert all(torch.equal(denoised[..., :4], noise(2)[..., :4]) for denoised in seen)
     assert not torch.allclose(net.shown[0][:1, ..., :4], noise(2)[..., :4], atol=0.1)
@@ -78,7 +80,7 @@ def test_timestep_samplers_show_the_clean_init(sampler: str):
     """The network sees the init without noise in the kept part, at every call, and the sampler's own latents elsewhere."""
     shown = []
     mask = LatentMask(MASK, noise(2), before=SAMPLERS_INFO[sampler].timestep_based)
-    net, model, _ = run(sampler, mask, seen=lambda model: shown.append(model.denoised))
+    net, _ = run(sampler, mask, seen=lambda model: shown.append(model.denoised))
     for x in net.shown:
         assert torch.allclose(x[..., :4], noise(2)[..., :4].expand(len(x), -1, -1, -1), atol=1e-5)
         assert not torch.allclose(x[..., 4:], noise(2)[..., 4:].expand(len(x), -1, -1, -1), atol=0.01)
@@ -93,21 +95,21 @@ def test_ddim_with_a_mask_against_the_formula(sampler: str):
     x = walk.start(noise(1), noise(2)).double() / (1 + sigmas[0] ** 2) ** 0.5
     init, mask = noise(2).double(), MASK.double()
     scale = 3.0 / 12.5 if sampler == "DDIM CFG++" else 3.0
-    for sigma, sigma_next in zip(sigmas, sigmas[1:], strict=False):
+    for sigma, sigma_next in pairwise(sigmas):
         a, a_next = 1 / (1 + sigma**2), 1 / (1 + sigma_next**2)
         network = predicted(x * mask + init * (1 - mask))
         eps, negative = network * 0.9 + (network - network * 0.9) * scale, network * 0.9
         picture = (x - (1 - a) ** 0.5 * eps) / a**0.5
         x = a_next**0.5 * picture + (1 - a_next) ** 0.5 * (negative if sampler == "DDIM CFG++" else eps)
-    _, _, made = run(sampler, LatentMask(MASK, noise(2), before=True))
+    _, made = run(sampler, LatentMask(MASK, noise(2), before=True))
     assert torch.allclose(made.double(), x, atol=2e-4), (made - x).abs().max()
 
 
 @pytest.mark.parametrize("sampler", ["Euler", "DDIM", "UniPC"])
 def test_a_mask_of_ones_changes_nothing(sampler: str):
     before = SAMPLERS_INFO[sampler].timestep_based
-    _, _, free = run(sampler, None)
-    _, _, masked = run(sampler, LatentMask(torch.ones_like(MASK), noise(2), before=before))
+    _, free = run(sampler, None)
+    _, masked = run(sampler, LatentMask(torch.ones_like(MASK), noise(2), before=before))
     assert torch.allclose(free, masked, atol=1e-4)
 
 
@@ -120,14 +122,14 @@ def test_callback_is_asked_once_a_call():
         return facts.mixed()
 
     mask = LatentMask(MASK, noise(2), blending=blending)
-    net, model, made = run("Heun", mask)
+    net, made = run("Heun", mask)
     assert [facts.step for facts in asked] == list(range(len(net.shown)))
     assert asked[0].progress == 0 and all(0 <= facts.progress < 1 for facts in asked)
     assert [float(facts.sigma) for facts in asked[:2]] == sorted((float(f.sigma) for f in asked[:2]), reverse=True)
     assert not any(facts.final for facts in asked)
     assert torch.equal(mask.final(made)[..., :4], noise(2)[..., :4])
     assert asked[-1].final and asked[-1].progress == 1 and float(asked[-1].sigma) == 0
-    _, _, plain = run("Heun", LatentMask(MASK, noise(2)))
+    _, plain = run("Heun", LatentMask(MASK, noise(2)))
     assert torch.equal(plain, made)
 
 
