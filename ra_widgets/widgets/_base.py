@@ -195,7 +195,8 @@ class RAWidget(anywidget.AnyWidget):
             self.show_error(RAError("studio.error.message"))
             return
         try:
-            getattr(self, f"_on_{kind}")(content)
+            # bytes of the message come with its fields; a field of that name from the page is never taken
+            getattr(self, f"_on_{kind}")({**content, "buffers": list(buffers or ())})
         except Exception as error:
             self.show_error(error)
 

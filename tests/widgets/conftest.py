@@ -22,10 +22,10 @@ class Browser:
         self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
         widget.send = lambda content, buffers=None: self.sent.append((content, list(buffers or [])))  # type: ignore[method-assign]
 
-    def says(self, kind: str, **content: Any) -> None:
-        """A message from the page."""
+    def says(self, kind: str, *buffers: bytes, **content: Any) -> None:
+        """A message from the page, with its bytes (as a kernel hands them over)."""
         data = {"method": "custom", "content": {"type": kind, **content}}
-        self.widget._handle_msg({"content": {"data": data}, "buffers": []})
+        self.widget._handle_msg({"content": {"data": data}, "buffers": [memoryview(b) for b in buffers]})
 
     def sets(self, **values: Any) -> None:
         """Values that the page sets, the way our widgets do it."""
