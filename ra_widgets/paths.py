@@ -66,6 +66,17 @@ def models_dirs() -> list[Path]:
     return list(found)
 
 
+def embeddings_dirs() -> list[Path]:
+    """Folders that are searched, with their subfolders, for textual inversion embeddings.
+
+    The entries of ``RA_EMBEDDINGS`` (a webui's own ``embeddings`` folder, say), then ``embeddings`` in each of
+    :func:`models_dirs`. Folders that do not exist are left out, doubles too.
+    """
+    named = [part for part in os.environ.get("RA_EMBEDDINGS", "").split(os.pathsep) if part.strip()]
+    candidates = [Path(part).expanduser() for part in named] + [folder / "embeddings" for folder in models_dirs()]
+    return list(dict.fromkeys(folder.resolve() for folder in candidates if folder.is_dir()))
+
+
 def embedded_model() -> Path:
     """The folder of the embedded model (an ordinary diffusers folder).
 

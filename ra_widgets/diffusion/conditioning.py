@@ -8,37 +8,34 @@ and laid side by side. (webui 1.10 ``sd_hijack_clip``, ``prompt_parser``.)
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from ra_widgets.diffusion.pipeline import LoadedModel
-from ra_widgets.prompt import parse_attention, prompt_schedule, split_and, split_networks
+from ra_widgets.diffusion.textual_inversion import Embeddings, in_place
+from ra_widgets.library.embeddings import Embedding
+from ra_widgets.prompt import Chunk, parse_attention, prompt_schedule, split_and, split_chunks, split_networks
+from ra_widgets.prompt.chunks import BACKTRACK, FindEmbedding
 
 EMPHASIS = ("Original", "No norm", "Ignore", "None")
 """How weights act: multiply and restore the mean; multiply only; parse but weigh 1; do not parse at all."""
 
-COMMA_BACKTRACK = 20
-"""When a chunk is full and its last comma is at most this many tokens back, what follows the comma moves on."""
-
 CACHE_SIZE = 128
-
-
-@dataclass
-class Chunk:
-    """One stretch of tokens, without the start and end marks: as many as the text encoder has places for."""
-
-    tokens: list[int] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A text as the UNet reads it: ``embeds`` float [T, D] and, for SDXL, ``pooled`` float [D2]."""
+    """A text as the UNet reads it: ``embeds`` float [T, D] and, for SDXL, ``pooled`` float [D2].
+
+    ``used``: the textual inversion embeddings in it.
+    """
 
     embeds: torch.Tensor
     pooled: torch.Tensor | None = None
+    used: tuple[Embedding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,44 +54,30 @@ class Timeline:
     hires_calls: int | None = None
 
 
-def chunks_of(text: str, tokenizer: Any, emphasis: str = "Original", backtrack: int = COMMA_BACKTRACK) -> list[Chunk]:
+def chunks_of(
+    text: str,
+    tokenizer: Any,
+    emphasis: str = "Original",
+    backtrack: int = BACKTRACK,
+    find_embedding: FindEmbedding | None = None,
+) -> list[Chunk[int]]:
     """Cut a text into chunks of the tokenizer's length less two (75 for CLIP), weights beside tokens.
 
-    ``BREAK`` ends a chunk early. An empty text gives one empty chunk.
+    ``BREAK`` ends a chunk early. An empty text gives one empty chunk. An embedding's places hold token 0.
     """
-    length = tokenizer.model_max_length - 2
     pieces = [[text, 1.0]] if emphasis == "None" else parse_attention(text)
+    if emphasis == "Ignore":
+        pieces = [[words, weight if words == "BREAK" and weight == -1 else 1.0] for words, weight in pieces]
     comma = _comma_id(tokenizer)
-    chunks: list[Chunk] = []
-    chunk, last_comma = Chunk(), -1
-    for words, weight in pieces:
-        if words == "BREAK" and weight == -1:
-            chunks.append(chunk)
-            chunk, last_comma = Chunk(), -1
-            continue
-        weight = 1.0 if emphasis == "Ignore" else float(weight)
-        for token in tokenizer(words, truncation=False, add_special_tokens=False, verbose=False)["input_ids"]:
-            if token == comma:
-                last_comma = len(chunk.tokens)
-            elif (
-                backtrack
-                and len(chunk.tokens) == length
-                and last_comma != -1
-                and len(chunk.tokens) - last_comma <= backtrack
-            ):
-                cut = last_comma + 1
-                rest = Chunk(chunk.tokens[cut:], chunk.weights[cut:])
-                del chunk.tokens[cut:], chunk.weights[cut:]
-                chunks.append(chunk)
-                chunk, last_comma = rest, -1
-            if len(chunk.tokens) == length:
-                chunks.append(chunk)
-                chunk, last_comma = Chunk(), -1
-            chunk.tokens.append(token)
-            chunk.weights.append(weight)
-    if chunk.tokens or not chunks:
-        chunks.append(chunk)
-    return chunks
+    return split_chunks(
+        pieces,
+        lambda words: tokenizer(words, truncation=False, add_special_tokens=False, verbose=False)["input_ids"],
+        lambda token: token == comma,
+        size=tokenizer.model_max_length - 2,
+        backtrack=backtrack,
+        find_embedding=find_embedding,
+        filler=0,
+    )
 
 
 def _comma_id(tokenizer: Any) -> int | None:
@@ -110,6 +93,7 @@ class TextEncoder:
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
+        self.embeddings = Embeddings(model.info.name, model.pipe)
         self.encoded = 0
         """How many texts were really encoded (not found in the cache)."""
         self._cache: OrderedDict[tuple[Any, ...], Encoded] = OrderedDict()
@@ -128,18 +112,46 @@ class TextEncoder:
         steps = prompt_schedule(text, timeline.calls, timeline.hires_calls)
         return Part(weight, tuple((int(end), self.encode(words, clip_skip, emphasis)) for end, words in steps))
 
+    def used(self, prompts: Iterable[str], timeline: Timeline) -> list[Embedding]:
+        """The embeddings that prompts and negative prompts will use, in order; looks for new files first.
+
+        Raises:
+            ModelError: one of them does not fit the model or cannot be read.
+        """
+        self.embeddings.refresh()
+        if not self.embeddings.stamp:
+            return []
+        tokenizers = [(name, getattr(self.model.pipe, name, None)) for name in ("tokenizer", "tokenizer_2")]
+        found: dict[Embedding, None] = {}
+        for prompt in prompts:
+            text, _ = split_networks(prompt)
+            schedule = prompt_schedule(text, timeline.calls, timeline.hires_calls)
+            for words in dict.fromkeys(words for _, words in schedule):
+                for name, tokenizer in tokenizers:
+                    if tokenizer is None:
+                        continue
+                    for chunk in chunks_of(words, tokenizer, find_embedding=self.embeddings.finder(name)):
+                        for _, embedding in chunk.embeddings:
+                            self.embeddings.vectors(embedding, name.replace("tokenizer", "text_encoder"))
+                            found[embedding] = None
+        return list(found)
+
     def encode(self, text: str, clip_skip: int = 1, emphasis: str = "Original") -> Encoded:
-        """Encode one text without schedule: embeds [77 * chunks, D] on the model's device and dtype."""
-        key = (text, clip_skip, emphasis)
+        """Encode one text without schedule: embeds [77 * chunks, D] on the model's device and dtype.
+
+        Raises:
+            ModelError: an embedding in it does not fit the model or cannot be read.
+        """
+        key = (text, clip_skip, emphasis, self.embeddings.stamp)
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
         self.encoded += 1
-        value = (
-            self._encode_sdxl(text, emphasis)
-            if self.model.info.family == "sdxl"
-            else Encoded(self._encode(text, "tokenizer", "text_encoder", clip_skip, emphasis)[0])
-        )
+        if self.model.info.family == "sdxl":
+            value = self._encode_sdxl(text, emphasis)
+        else:
+            embeds, _, used = self._encode(text, "tokenizer", "text_encoder", clip_skip, emphasis)
+            value = Encoded(embeds, None, used)
         self._cache[key] = value
         if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
@@ -148,21 +160,26 @@ class TextEncoder:
     def _encode_sdxl(self, text: str, emphasis: str) -> Encoded:
         # the webui ignores clip skip for SDXL: both encoders stop at their last layer but one, without final norm
         pipe = self.model.pipe
-        second, pooled = self._encode(text, "tokenizer_2", "text_encoder_2", 0, emphasis)
+        second, pooled, used = self._encode(text, "tokenizer_2", "text_encoder_2", 0, emphasis)
         if getattr(pipe, "text_encoder", None) is None:  # the refiner has only the second encoder
-            return Encoded(second, pooled)
-        first, _ = self._encode(text, "tokenizer", "text_encoder", 0, emphasis)
+            return Encoded(second, pooled, used)
+        first, _, _ = self._encode(text, "tokenizer", "text_encoder", 0, emphasis)
         rows = min(len(first), len(second))
-        return Encoded(torch.cat([first[:rows], second[:rows]], dim=-1), pooled)
+        return Encoded(torch.cat([first[:rows], second[:rows]], dim=-1), pooled, used)
 
     def _encode(
         self, text: str, tokenizer_name: str, encoder_name: str, clip_skip: int, emphasis: str
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor, torch.Tensor | None, tuple[Embedding, ...]]:
         tokenizer, encoder = getattr(self.model.pipe, tokenizer_name), getattr(self.model.pipe, encoder_name)
         found, pooled = [], None
-        for chunk in chunks_of(text, tokenizer, emphasis):
+        used: dict[Embedding, None] = {}
+        for chunk in chunks_of(text, tokenizer, emphasis, find_embedding=self.embeddings.finder(tokenizer_name)):
             ids, weights = _row(chunk, tokenizer)
-            output = encoder(input_ids=ids.to(self.model.device), output_hidden_states=True)
+            # the start mark takes the first place
+            vectors = [(at + 1, self.embeddings.vectors(item, encoder_name)) for at, item in chunk.embeddings]
+            used |= dict.fromkeys(item for _, item in chunk.embeddings)
+            with in_place(encoder, vectors):
+                output = encoder(input_ids=ids.to(self.model.device), output_hidden_states=True)
             if clip_skip == 0:
                 states = output.hidden_states[-2]
                 if pooled is None:
@@ -173,10 +190,10 @@ class TextEncoder:
                 layer = max(-clip_skip, -len(output.hidden_states) + 1)
                 states = _final_norm(encoder)(output.hidden_states[layer])
             found.append(_weigh(states[0], weights.to(states.device), emphasis))
-        return torch.cat(found), pooled
+        return torch.cat(found), pooled, tuple(used)
 
 
-def _row(chunk: Chunk, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def _row(chunk: Chunk[int], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Start, tokens, end, padding: int64 [1, n] and float32 [n]. Padding is the tokenizer's own (SD 1: the end mark)."""
     length = tokenizer.model_max_length
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id

@@ -301,10 +301,27 @@ def _explain(report: Report, data: dict[str, Any], made: Record) -> None:
     networks = sorted({network.args[0] for network in split_networks(prompt)[1] if network.args})
     if networks:
         reasons.append(Reason("networks", values={"names": ", ".join(networks)}))
+    reasons += _embeddings(str(data.get("TI hashes") or ""))
     if report.name.lower().endswith((".jpg", ".jpeg", ".webp", ".avif")):
         reasons.append(Reason("lossy"))
     if not reasons:
         reasons.append(Reason("unknown"))
+
+
+def _embeddings(listed: str) -> list[Reason]:
+    """Embeddings that the picture was made with ("name: hash, name: hash") and that are gone or others now."""
+    from ra_widgets.library import embeddings
+
+    # names as the webui writes them, without the signs that would break its list
+    present = {e.name.replace(":", "").replace(",", "").lower(): e for e in embeddings.available()}
+    reasons = []
+    for name, _, was in (part.strip().rpartition(":") for part in listed.split(",")):
+        here = present.get(name.strip().lower())
+        if name and here is None:
+            reasons.append(Reason("embedding_missing", values={"name": name}))
+        elif here is not None and here.hash != was.strip().lower():
+            reasons.append(Reason("embedding_changed", values={"name": name, "was": was.strip(), "now": here.hash}))
+    return reasons
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ra_widgets.prompt.attention import Piece, attention_pieces, parse_attention
 from ra_widgets.prompt.check import Issue, check
-from ra_widgets.prompt.chunks import Chunk, split_chunks
+from ra_widgets.prompt.chunks import Chunk, embedding_finder, split_chunks
 from ra_widgets.prompt.comments import strip_comments
 from ra_widgets.prompt.complete import Candidate, Completer, load_tags
 from ra_widgets.prompt.composition import split_and
@@ -37,6 +37,7 @@ __all__ = [
     "apply_styles",
     "attention_pieces",
     "check",
+    "embedding_finder",
     "expand",
     "explain",
     "extract_styles",

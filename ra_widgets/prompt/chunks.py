@@ -7,9 +7,9 @@ several vectors never straddles two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Token = TypeVar("Token")
 CHUNK = 75
@@ -25,7 +25,39 @@ class Chunk(Generic[Token]):
 
     tokens: list[Token] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
-    embeddings: list[tuple[int, object]] = field(default_factory=list)
+    embeddings: list[tuple[int, Any]] = field(default_factory=list)
+
+
+FindEmbedding = Callable[[Sequence[Any], int], "tuple[Any, int, int] | None"]
+
+
+def embedding_finder(
+    embeddings: Iterable[Any], tokenize: Callable[[str], Sequence[Token]], unknown: Token | None = None
+) -> FindEmbedding | None:
+    """What :func:`split_chunks` asks for embeddings: they are found by the tokens of their names, the longest first.
+
+    That is the webui's rule: the name may stand anywhere, also inside a longer word. None when there are none.
+
+    Args:
+        embeddings: things with ``name`` and ``vectors`` (places taken).
+        tokenize: the tokenizer of the prompt.
+        unknown: its token for what it cannot read. A name that has it is left out: it would match anything unreadable.
+    """
+    by_first: dict[Token, list[tuple[list[Token], Any]]] = {}
+    for embedding in embeddings:
+        tokens = list(tokenize(embedding.name))
+        if tokens and (unknown is None or unknown not in tokens):
+            by_first.setdefault(tokens[0], []).append((tokens, embedding))
+    for candidates in by_first.values():
+        candidates.sort(key=lambda candidate: -len(candidate[0]))
+
+    def find(tokens: Sequence[Token], position: int) -> tuple[Any, int, int] | None:
+        for name, embedding in by_first.get(tokens[position], ()):
+            if list(tokens[position : position + len(name)]) == name:
+                return embedding, embedding.vectors, len(name)
+        return None
+
+    return find if by_first else None
 
 
 def split_chunks(
@@ -35,7 +67,7 @@ def split_chunks(
     *,
     size: int = CHUNK,
     backtrack: int = BACKTRACK,
-    find_embedding: Callable[[Sequence[Token], int], tuple[object, int, int] | None] | None = None,
+    find_embedding: FindEmbedding | None = None,
     filler: Token | None = None,
 ) -> list[Chunk[Token]]:
     """Cut weighted text into chunks (not padded, no begin and end marks); at least one.
@@ -46,7 +78,7 @@ def split_chunks(
         is_comma: whether a token is the comma.
         size: tokens in a chunk.
         backtrack: how far back a comma may be (0 = never move words).
-        find_embedding: ``(tokens, position) -> (embedding, vectors, tokens used) | None``.
+        find_embedding: ``(tokens, position) -> (embedding, vectors, tokens used) | None`` (:func:`embedding_finder`).
         filler: token that holds the places of an embedding.
     """
     chunks: list[Chunk[Token]] = []

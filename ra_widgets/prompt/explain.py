@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ra_widgets.i18n import LANGUAGES, get_language, normalise, t
 from ra_widgets.prompt.attention import attention_pieces
 from ra_widgets.prompt.check import LIMIT, Issue, check_parts
-from ra_widgets.prompt.chunks import CHUNK, split_chunks
+from ra_widgets.prompt.chunks import CHUNK, embedding_finder, split_chunks
 from ra_widgets.prompt.composition import Part, parts
 from ra_widgets.prompt.schedule import Program, compile_schedule, resolve
 from ra_widgets.prompt.source import Cleaned, clean
@@ -32,6 +32,7 @@ def explain(
     hires_steps: int | None = None,
     comments: bool = True,
     positive: bool = True,
+    embeddings: Iterable[Any] = (),
 ) -> dict[str, Any]:
     """Explain a prompt.
 
@@ -44,14 +45,17 @@ def explain(
         hires_steps: explain the second pass instead, of so many steps.
         comments: whether ``#`` begins a comment.
         positive: False for a negative prompt, which knows no AND.
+        embeddings: textual inversion embeddings that the engine has: things with ``name`` and ``vectors``
+            (:func:`ra_widgets.library.embeddings.available`).
 
     Returns:
         ``prompt``, ``steps``, ``lang``;
         ``parts`` (composition): text, weight, start, end;
         ``schedule``: one entry per part and stretch of steps, from, to, text, and its ``pieces``: text, weight, start,
         end (in ``prompt``), break; ``pieces``: those of the first step of every part, in order;
-        ``chunks``: windows of the first step, part, tokens, weights, count;
-        ``token_count``, ``tokens_estimated``;
+        ``chunks``: windows of the first step, part, tokens, weights, count; an embedding fills as many places as it has
+        vectors, written ``<name>``;
+        ``token_count``, ``tokens_estimated``; ``embeddings``: name, vectors, part, chunk;
         ``networks``: kind, name, args, named, start, end; ``comments``: start, end;
         ``issues``: code, start, end, text, message (``{language: sentence}``); ``issues_left_out``;
         ``sentences``: ``{language: [sentence, ...]}``; ``summary``: those of ``lang``.
@@ -64,6 +68,8 @@ def explain(
     tokenize, estimated = _tokenizer(tokenizer)
     schedule: list[dict[str, Any]] = []
     chunks: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    find = embedding_finder(embeddings, tokenize)
     timed: list[Issue] = []
     programs = [compile_schedule(part.text) for part in whole]
     for index, (part, program) in enumerate(zip(whole, programs, strict=True)):
@@ -72,8 +78,11 @@ def explain(
         schedule += [{"part": index, **entry} for entry in entries]
         timed += _timing(program, total, part, cleaned)
         pairs = [[piece["text"], piece["weight"]] for piece in entries[0]["pieces"]]
-        for chunk in split_chunks(pairs, tokenize, _is_comma):
+        for chunk in split_chunks(pairs, tokenize, _is_comma, find_embedding=find, filler=""):
             tokens = [str(token) for token in chunk.tokens]
+            for at, item in chunk.embeddings:
+                tokens[at : at + item.vectors] = [f"<{item.name}>"] * item.vectors
+                found.append({"name": item.name, "vectors": item.vectors, "part": index, "chunk": len(chunks)})
             chunks.append({"part": index, "count": len(tokens), "tokens": tokens, "weights": chunk.weights})
     pieces = [{"part": entry["part"], **piece} for entry in schedule if entry["from"] == 1 for piece in entry["pieces"]]
     issues, left_out = check_parts(prompt, cleaned, whole, programs)
@@ -93,6 +102,7 @@ def explain(
         "chunks": chunks,
         "token_count": sum(chunk["count"] for chunk in chunks),
         "tokens_estimated": estimated,
+        "embeddings": found,
         "networks": [
             {"kind": item.kind, "name": item.name, "args": list(item.args), "named": dict(item.named),
              "start": item.start, "end": item.end}
@@ -213,6 +223,8 @@ def _sentences(result: dict[str, Any], language: str) -> list[str]:
     for network in result["networks"][:12]:
         rest = ":".join([*network["args"][1:], *(f"{key}={value}" for key, value in network["named"].items())])
         lines.append(say("network", kind=network["kind"], name=network["name"], strength=rest or "1"))
+    for name, vectors in list({item["name"]: item["vectors"] for item in result["embeddings"]}.items())[:12]:
+        lines.append(say("embedding", name=name, vectors=vectors))
     if result["comments"]:
         lines.append(say("comments", count=len(result["comments"])))
     if len(lines) == 1:

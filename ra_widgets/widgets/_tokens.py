@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ra_widgets.i18n import t
+from ra_widgets.library import embeddings
 from ra_widgets.library.identify import ModelInfo
 
 log = logging.getLogger(__name__)
+
+_FRESH = 3.0
+"""Seconds for which the embeddings folder is not looked at again while someone types."""
 
 
 @lru_cache(maxsize=4)
@@ -29,7 +33,8 @@ def _tokenizer(folder: Path) -> tuple[Any, int] | None:
 
 
 class TokenCounter:
-    """Counts tokens as the engine will: emphasis marks, networks and schedules are taken out first.
+    """Counts tokens as the engine will: emphasis marks, networks and schedules are taken out first, and embeddings of the
+    library count as many places as they have vectors.
 
     Call it with a prompt and a language; it returns the sentence for the page ("21 / 75 词元"), or "" when the model's
     tokenizer cannot be read without loading the model.
@@ -52,15 +57,21 @@ class TokenCounter:
             return None
         tokenizer, window = found
         from ra_widgets.prompt import parse_attention, prompt_schedule, split_networks
-        from ra_widgets.prompt.chunks import split_chunks
+        from ra_widgets.prompt.chunks import embedding_finder, split_chunks
+
+        def tokens_of(piece: str) -> list[str]:
+            found: list[str] = tokenizer.encode(piece, add_special_tokens=False).tokens
+            return found
 
         text, _ = split_networks(prompt)
         first = prompt_schedule(text, 20)[0][1]
         chunks = split_chunks(
             parse_attention(first),
-            lambda piece: tokenizer.encode(piece, add_special_tokens=False).tokens,
+            tokens_of,
             lambda token: token.removesuffix("</w>") in (",", "，"),
             size=window,
+            find_embedding=embedding_finder(embeddings.available(max_age=_FRESH), tokens_of, "<unk>"),
+            filler="",
         )
         used = sum(len(chunk.tokens) for chunk in chunks)
         return used, window * len(chunks), len(chunks)

@@ -23,6 +23,7 @@ from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.errors import EngineError, InvalidRequest
 from ra_widgets.prompt import split_networks
 from ra_widgets.requests import TextToImage
+from ra_widgets.samplers import SAMPLERS_INFO
 
 log = logging.getLogger(__name__)
 
@@ -60,24 +61,39 @@ def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dic
     """The request with prompts that the model can read, and what was done to them, for the record.
 
     Chinese is put into English for models that do not read it (:mod:`ra_widgets.prompt.lexicon`); the picture's own request keeps
-    what was typed. Networks named in the prompt are not loaded yet: their names are recorded and logged.
+    what was typed. Networks named in the prompt are not loaded yet: their names are recorded and logged. Textual
+    inversion embeddings are recorded as the webui does.
+
+    Raises:
+        ModelError: an embedding in a prompt does not fit the model or cannot be read.
     """
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"infotext": {}}
     networks = sorted({n.args[0] for n in split_networks(request.prompt)[1] if n.args})
     if networks:
         log.warning("networks named in the prompt are not loaded: %s", ", ".join(networks))
         facts["networks_not_loaded"] = networks
-    if "zh" in model.info.languages:
-        return request, facts
+    if "zh" not in model.info.languages:
+        request = _translated(request, facts)
+    calls = SAMPLERS_INFO[request.sampler].total_steps(request.steps)
+    prompts = [text for name in TEXTS if (text := getattr(request, name))]
+    used = text_encoder(model).used(prompts, Timeline(calls))
+    if used:
+        facts["embeddings"] = [{"name": e.name, "hash": e.hash, "vectors": e.vectors} for e in used]
+        # the webui's spelling: signs that would break its list are left out of names
+        named = (e.name.replace(":", "").replace(",", "") for e in used)
+        facts["infotext"]["TI hashes"] = ", ".join(f"{n}: {e.hash}" for n, e in zip(named, used, strict=True))
+    return request, facts
+
+
+def _translated(request: TextToImage, facts: dict[str, Any]) -> TextToImage:
     from ra_widgets.prompt.lexicon import translate
 
     found = {name: translate(getattr(request, name)) for name in TEXTS}
     changed = {name: translation for name, translation in found.items() if translation.changed}
-    if not changed:
-        return request, facts
-    facts["translation"] = {name: {"text": x.text, "unknown": x.unknown} for name, x in changed.items()}
-    facts["infotext"] = {TEXTS[name]: translation.text for name, translation in changed.items()}
-    return request.replace(**{name: translation.text for name, translation in changed.items()}), facts
+    if changed:
+        facts["translation"] = {name: {"text": x.text, "unknown": x.unknown} for name, x in changed.items()}
+        facts["infotext"] |= {TEXTS[name]: translation.text for name, translation in changed.items()}
+    return request.replace(**{name: translation.text for name, translation in changed.items()}) if changed else request
 
 
 def plan_walk(
