@@ -12,7 +12,7 @@ from pathlib import Path
 from .config import PRESETS, REPOSITORY, Config
 
 PACKAGES = ("@lobehub/fluent-emoji-3d@1.1.0", "@iconify-json/fluent-emoji-flat@1.2.6", "@iconify-json/noto@1.2.9")
-ORDER = "data (sprites) -> vae -> text -> data (pool) -> diffusion -> judge -> evaluate -> export; clip after diffusion"
+ORDER = "data (sprites) -> vae -> text -> data (pool) -> diffusion -> judge -> evaluate -> export; clip after diffusion; x2 after vae"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,6 +54,10 @@ def parser() -> argparse.ArgumentParser:
 
     s = stages.add_parser("clip", help="train the small CLIP on the pipeline's text encoder")
     s.add_argument("--steps", type=int, dest="clip_steps", default=4000)
+    s.add_argument("--out", type=Path, help="export here afterwards")
+
+    s = stages.add_parser("x2", help="train the network that doubles pictures, or go on with it")
+    s.add_argument("--steps", type=int, dest="x2_steps")
     s.add_argument("--out", type=Path, help="export here afterwards")
 
     s = stages.add_parser("evaluate", help="ask held-out questions and judge the answers")
@@ -122,6 +126,12 @@ def main(argv: list[str] | None = None) -> None:
         print(json.dumps(stage_clip.retrieval(config)))
         if args.out:
             stage_clip.export(config, args.out)
+    elif args.stage == "x2":
+        from . import stage_x2
+
+        stage_x2.train(config, quiet)
+        if args.out:
+            print(json.dumps(stage_x2.export(config, args.out)))
     elif args.stage == "evaluate":
         from . import evaluate
 

@@ -70,6 +70,14 @@ class Config:
     ema: float = 0.999
     drop_caption: float = 0.1
     compile: bool = False
+    # the upscaler
+    x2_features: int = 48
+    x2_convs: int = 12
+    x2_batch: int = 8
+    x2_crop: int = 48
+    x2_pool: int = 256
+    x2_lr: float = 8e-4
+    x2_steps: int = 6000
 
     @property
     def data(self) -> Path:
@@ -129,5 +137,11 @@ TINY = replace(
     steps=4,
     warmup=1,
     ema=0.9,
+    x2_features=8,
+    x2_convs=2,
+    x2_batch=2,
+    x2_crop=12,
+    x2_pool=4,
+    x2_steps=4,
 )
 PRESETS = {"cpu": CPU, "gpu": GPU, "tiny": TINY}

@@ -309,7 +309,46 @@ def test_command_line_lists_every_stage(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
-    for stage in ("data", "vae", "text", "clip", "diffusion", "judge", "evaluate", "export"):
+    for stage in ("data", "vae", "text", "clip", "diffusion", "judge", "x2", "evaluate", "export"):
         assert stage in out
     config = configure(parser().parse_args(["--preset", "tiny", "--workers", "2", "diffusion", "--steps", "9"]))
     assert (config.size, config.workers, config.steps) == (32, 2, 9)
+
+
+def test_x2_runs_and_exports_what_spandrel_reads(mini: Config, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from models.training import stage_x2
+    from ra_widgets._vendor import spandrel
+
+    whole = copy_of(mini, tmp_path / "whole")
+    stage_x2.train(whole, quiet=True)
+    pairs = stage_x2.Pairs(whole, stage_x2.read_vae(whole))
+    small, large = pairs.make(3)
+    assert small.shape == (3, 32, 32) and large.shape == (3, 64, 64)
+    again = stage_x2.Pairs(whole, stage_x2.read_vae(whole)).window(3)[-1]
+    assert torch.equal(again[0], small) and torch.equal(again[1], large)
+    numbers = stage_x2.export(whole, tmp_path / "ra-mini-x2")
+    assert set(numbers) == {a + b for a in ("clean", "blurred", "vae") for b in ("", "_lanczos")}
+    weights = load_file(tmp_path / "ra-mini-x2" / "ra-mini-x2.safetensors")
+    model = spandrel().ModelLoader().load_from_state_dict({k: v.float() for k, v in weights.items()})
+    assert (model.architecture.id, model.scale) == ("Compact", 2)
+    net = stage_x2.Compact(8, 2)
+    net.load_state_dict({k: v.float() for k, v in weights.items()})
+    x = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(model(x), net(x).clamp(0, 1), atol=1e-5)
+
+
+def test_x2_goes_on_exactly_after_a_kill(mini: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from models.training import stage_x2
+
+    whole, cut = copy_of(mini, tmp_path / "whole"), copy_of(mini, tmp_path / "cut")
+    stage_x2.train(whole, quiet=True)
+    monkeypatch.setattr(stage_x2.Stop, "asked", property(lambda self: True, lambda self, value: None), raising=False)
+    stage_x2.train(cut, quiet=True)
+    assert load_state(cut.state / "x2.safetensors", {})["step"] == 1
+    monkeypatch.undo()
+    stage_x2.train(cut, quiet=True)
+    a, b = (read_module(c.state / "x2.safetensors", "net") for c in (whole, cut))
+    assert all(torch.equal(a[k], b[k]) for k in a)
