@@ -18,6 +18,14 @@ from ra_widgets._version import __version__
 _NAMES = {
     "PipelineKernel": "kernel",
     "TextToImage": "requests",
+    "ImageToImage": "requests",
+    "Inpaint": "requests",
+    "Outpaint": "requests",
+    "DepthToImage": "requests",
+    "Upscale": "requests",
+    "ControlUnit": "requests",
+    "IPAdapterUnit": "requests",
+    "Picture": "pictures",
     "Request": "requests",
     "Result": "results",
     "Record": "results",
@@ -66,7 +74,18 @@ if TYPE_CHECKING:
     from ra_widgets.jobs import Job
     from ra_widgets.kernel import PipelineKernel
     from ra_widgets.library.identify import ModelInfo
-    from ra_widgets.requests import Request, TextToImage
+    from ra_widgets.pictures import Picture
+    from ra_widgets.requests import (
+        ControlUnit,
+        DepthToImage,
+        ImageToImage,
+        Inpaint,
+        IPAdapterUnit,
+        Outpaint,
+        Request,
+        TextToImage,
+        Upscale,
+    )
     from ra_widgets.results import Record, Result
     from ra_widgets.widgets import (
         BatchPanel,

@@ -72,15 +72,25 @@ class SamplingFields(BaseModel):
         return self
 
 
+class RefinerFields(BaseModel):
+    """The refiner: a second model for the end of a run.
+
+    Args:
+        refiner_checkpoint: name of the model that takes over when ``refiner_switch_at`` (0..1) of the timesteps are done.
+    """
+
+    refiner_checkpoint: str | None = None
+    refiner_switch_at: float = Field(0.8, ge=0, le=1)
+
+
 class HiresFields(BaseModel):
-    """Hires fix: a second pass over the enlarged picture; and the refiner, a second model for the end of a run.
+    """Hires fix: a second pass over the enlarged picture.
 
     Args:
         enable_hr: make the second pass. denoising_strength: how much it may change, 0..1.
         hr_scale: enlargement 1..4; hr_resize_x, hr_resize_y: final size in pixels instead (0: from the other one).
         hr_upscaler: one of the latent or pixel upscalers. hr_second_pass_steps: 0: as many as ``steps``.
         hr_sampler, hr_scheduler: None: the same. hr_prompt, hr_negative_prompt: "": the same.
-        refiner_checkpoint: name of the model that takes over when ``refiner_switch_at`` (0..1) of the timesteps are done.
     """
 
     enable_hr: bool = False
@@ -94,8 +104,6 @@ class HiresFields(BaseModel):
     hr_scheduler: str | None = None
     hr_prompt: str = Field("", max_length=10_000)
     hr_negative_prompt: str = Field("", max_length=10_000)
-    refiner_checkpoint: str | None = None
-    refiner_switch_at: float = Field(0.8, ge=0, le=1)
 
     @model_validator(mode="after")
     def _known_upscaler(self) -> Self:

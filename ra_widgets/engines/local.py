@@ -215,7 +215,7 @@ class LocalEngine:
         from ra_widgets.diffusion import memory, tasks
         from ra_widgets.diffusion.tasks.work import Work
 
-        pixels = (request.width or 0) * (request.height or 0) * request.batch_size
+        pixels = request.pixels * getattr(request, "batch_size", 1)
         torch.set_num_threads(memory.choose_threads(model.device, model.info.size_bytes, pixels))
 
         def finish(image: Any, index: int, seconds: float, facts: dict[str, Any]) -> Record:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ra_widgets.errors import GalleryError
-from ra_widgets.gallery import ids, migrations, search
+from ra_widgets.gallery import ids, inputs, migrations, search
 from ra_widgets.gallery.entry import COLUMNS, Entry
 
 _NAMES = ", ".join(COLUMNS)
@@ -241,6 +241,12 @@ class Index:
             values = (*(query.like,) * 3, before, limit)
         with self.reading() as db:
             return [Entry(*row) for row in db.execute(sql, values)]
+
+    def inputs(self) -> set[str]:
+        """Hashes of all input pictures that the rows' requests name."""
+        with self.reading() as db:
+            query = "SELECT request FROM records WHERE instr(request, '\"sha256\":')"
+            return {name for (request,) in db.execute(query) for name in inputs.hashes(request)}
 
     def count(self, query: search.Query | None = None) -> int:
         """How many rows there are, or match."""

@@ -19,7 +19,7 @@ from ra_widgets._version import __version__
 from ra_widgets.gallery import recipe, settings
 from ra_widgets.gallery.recipe import DEFAULTS
 from ra_widgets.gallery.settings import number, to_int
-from ra_widgets.requests import Request, TextToImage
+from ra_widgets.requests import Generation, Request, TextToImage
 from ra_widgets.results import Record, Result
 
 NEGATIVE = "Negative prompt:"
@@ -120,8 +120,10 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
     def get(name: str, default: Any = None) -> Any:
         return getattr(request, name, default)
 
-    name, schedule = samplers.resolve(str(get("sampler", "DPM++ 2M")), get("scheduler", "Automatic"))
-    cfg, width, height, strength = get("cfg_scale"), get("width"), get("height"), get("subseed_strength", 0)
+    if not isinstance(request, Generation):  # a picture that was only enlarged was made without any of these
+        return {"Model hash": model_hash or None, "Model": model or None}
+    name, schedule = samplers.resolve(request.sampler, request.scheduler)
+    cfg, size, strength = get("cfg_scale"), request.final_size, get("subseed_strength", 0)
     denoise, clip_skip = get("denoising_strength"), get("clip_skip", 1)
     batch, count = get("batch_size", 1), get("n_iter", 1)
     return {
@@ -130,7 +132,7 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
         "Schedule type": schedule,
         "CFG scale": None if cfg is None else number(cfg),
         "Seed": get("seed", -1) if seed is None else seed,
-        "Size": f"{width}x{height}" if width and height else None,
+        "Size": f"{size[0]}x{size[1]}" if size else None,
         "Model hash": model_hash or None,
         "Model": model or get("model"),
         "Variation seed": get("subseed") if strength else None,

@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from ra_widgets import paths
+from ra_widgets import paths, pictures
 from ra_widgets.errors import GalleryError
-from ra_widgets.gallery import carriers, files, ids, infotext, search, upkeep
+from ra_widgets.gallery import carriers, files, ids, infotext, inputs, search, upkeep
 from ra_widgets.gallery.entry import KEY, Entry, clean, pack, to_json
 from ra_widgets.gallery.index import Index
 from ra_widgets.requests import Request
@@ -38,7 +38,8 @@ class Gallery:
 
     Args:
         root: the folder (made if it is not there); default ``paths.home()/"gallery"``. It holds
-            ``images/YYYY-MM-DD/<id>.png``, ``thumbs/`` (a cache) and ``index.sqlite``.
+            ``images/YYYY-MM-DD/<id>.png``, ``inputs/`` (pictures that others were made from, by their hash), ``thumbs/`` (a
+            cache) and ``index.sqlite``.
 
     Opening sweeps up after crashes, see :meth:`sweep`.
 
@@ -52,6 +53,7 @@ class Gallery:
             (self._root / "images").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise files.explain(error, self._root / "images") from error
+        pictures.add_store(inputs.folder(self._root))
         self._index = Index(self._root / "index.sqlite")
         try:
             self.last_sweep = self._first_sweep()
@@ -118,6 +120,7 @@ class Gallery:
             info=to_json(dict(info or {})),
             size=0,
         )
+        inputs.keep(self._root, request)
         data = carriers.encode(image, "PNG", {carriers.PARAMETERS: entry.infotext, KEY: pack(entry)})
         files.write_atomic(self._root / entry.path, data)
         entry = replace(entry, size=len(data))
@@ -126,6 +129,7 @@ class Gallery:
         except GalleryError as error:
             self._mend(error)
             self._index.insert([entry])
+        # the record names its inputs by their hash, so that a long history does not hold their pixels
         return entry.record(self._root, image)
 
     # ----------------------------------------------------------------------------------------------------- finding
@@ -223,6 +227,7 @@ class Gallery:
         """
         self.last_sweep = upkeep.sweep(self._root, self._index)
         upkeep.sweep_thumbnails(self._root, self._index)
+        inputs.sweep(self._root, self._index.inputs())
         return vars(self.last_sweep).copy()
 
     def rebuild(self, progress: upkeep.Progress | None = None) -> int:
