@@ -15,6 +15,7 @@ _NAMES = {
     "GenerateBar": "generate_bar",
     "HeaderBar": "header_bar",
     "InfoBar": "info_bar",
+    "MaskPainter": "mask_painter",
     "PromptEditor": "prompt_editor",
     "RAWidget": "_base",
     "SamplerPanel": "sampler_panel",

@@ -14,7 +14,7 @@ export function h(tag, attrs = {}, ...children) {
   return node;
 }
 
-const PATHS = {
+export const PATHS = {
   dice: "M5 4h14a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1zM8.5 15.5h.01M12 12h.01M15.5 8.5h.01",
   recycle: "M4 12a8 8 0 0 1 13.7-5.6L20 8.7M20 4v4.7h-4.7M20 12a8 8 0 0 1-13.7 5.6L4 15.3M4 20v-4.7h4.7",
   swap: "M7 4 4 7l3 3M4 7h12M17 14l3 3-3 3M20 17H8",
@@ -221,7 +221,7 @@ export function slider(ctx, trait, options) {
   const range = h("input", { class: "ra-range", type: "range", min, max: soft, step, "aria-hidden": "true", tabindex: -1 });
   const push = throttle((value) => ctx.push({ [trait]: value }), 60);
   const paint = () => {
-    const part = (Number(range.value) - min) / (soft - min || 1);
+    const part = (Number(range.value) - min) / (Number(range.max) - min || 1);
     range.style.setProperty("--ra-part", `${Math.min(100, Math.max(0, part * 100))}%`);
   };
   range.addEventListener("input", () => {
@@ -230,6 +230,11 @@ export function slider(ctx, trait, options) {
     push(Number(range.value));
   });
   range.addEventListener("change", () => push.flush());
+  // its end has moved
+  range.addEventListener("ra-range", () => {
+    range.value = String(ctx.get(trait) ?? min);
+    paint();
+  });
   ctx.watch(trait, () => {
     const value = ctx.get(trait);
     if (document.activeElement !== range || Number(range.value) !== value) range.value = String(value ?? min);

@@ -1,0 +1,220 @@
+/**
+ * A picture in a window that zooms and moves: the canvas, its view, the wheel, the zoom buttons, the brush's ring.
+ * What is drawn, the widget says; only the part that changed is drawn again, once a frame.
+ */
+import { Pointers } from "./canvas-pointer.js";
+import { fitView, holdView, meet, outward, panBy, toPicture, union, zoomAt } from "./canvas-view.js";
+import { h } from "./dom.js";
+
+/**
+ * @param {object} ctx the widget's frame
+ * @param {object} on what the widget does: `size()` of the picture as [width, height], `paint(g, view, ratio, dirty)`
+ *   (in device pixels, clipped to dirty), and start, move, end, cancel of {@link Pointers}; points come in picture pixels
+ * @param {{margin?: number, key?: string}} options margin around the whole picture; the canvas' accessible name
+ */
+export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
+  const canvas = ctx.say(h("canvas", { class: "ra-canvas", tabindex: 0, role: "application" }), { "aria-label": key });
+  const ring = h("div", { class: "ra-ring", hidden: true, "aria-hidden": "true" }, h("i"));
+  const zoomText = h("output", { class: "ra-zoom-text" });
+  const button = (name, icon, text, action) => {
+    const node = ctx.iconButton(name, icon, text, action);
+    return node;
+  };
+  const zoomBar = h(
+    "div",
+    { class: "ra-zoom" },
+    button("ra-zoom-out", "minus", "canvas.zoom_out", () => self.zoomBy(1 / 1.5)),
+    zoomText,
+    button("ra-zoom-in", "plus", "canvas.zoom_in", () => self.zoomBy(1.5)),
+    button("ra-zoom-fit", "zoom", "canvas.fit", () => self.fit()),
+  );
+  const node = h("div", { class: "ra-easel" }, canvas, ring, zoomBar);
+  const box = h("div", { class: "ra-easel-box" }, node);
+  const g = canvas.getContext("2d", { alpha: false });
+
+  let view = { scale: 1, x: 0, y: 0 };
+  let fitted = true;
+  let window_ = [0, 0];
+  let ratio = 1;
+  let dirty = null;
+  let asked = 0;
+
+  const frameNow = () => {
+    asked = 0;
+    const rect = meet(outward(dirty, 1), { x: 0, y: 0, w: canvas.width, h: canvas.height });
+    dirty = null;
+    if (!rect) return;
+    g.save();
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.beginPath();
+    g.rect(rect.x, rect.y, rect.w, rect.h);
+    g.clip();
+    on.paint(g, view, ratio, rect);
+    g.restore();
+  };
+  const ask = () => {
+    if (!asked && canvas.width) asked = requestAnimationFrame(frameNow);
+  };
+
+  const changeView = (next, isFit = false) => {
+    view = isFit ? next : holdView(next, on.size(), window_);
+    // whole device pixels: otherwise every line of the picture is smeared over two
+    view.x = Math.round(view.x * ratio) / ratio;
+    view.y = Math.round(view.y * ratio) / ratio;
+    fitted = isFit;
+    zoomText.textContent = `${Math.round(view.scale * 100)}%`;
+    on.moved?.(view);
+    self.redraw();
+  };
+
+  const self = {
+    box,
+    node,
+    canvas,
+    zoomBar,
+    get view() {
+      return view;
+    },
+    get ratio() {
+      return ratio;
+    },
+    get window() {
+      return window_;
+    },
+    /** Draw all again in the next frame. */
+    redraw() {
+      dirty = { x: 0, y: 0, w: canvas.width, h: canvas.height };
+      ask();
+    },
+    /** Draw a rectangle of the picture again in the next frame. */
+    redrawPart(rect) {
+      if (!rect) return;
+      const s = view.scale * ratio;
+      const part = { x: rect.x * s + view.x * ratio, y: rect.y * s + view.y * ratio, w: rect.w * s, h: rect.h * s };
+      dirty = union(dirty, outward(part, 2));
+      ask();
+    },
+    /** Draw a rectangle of the window (CSS pixels) again. */
+    redrawWindow(rect) {
+      if (!rect) return;
+      dirty = union(dirty, outward({ x: rect.x * ratio, y: rect.y * ratio, w: rect.w * ratio, h: rect.h * ratio }, 2));
+      ask();
+    },
+    fit() {
+      changeView(fitView(on.size(), window_, margin), true);
+    },
+    zoomBy(factor, x = window_[0] / 2, y = window_[1] / 2) {
+      changeView(zoomAt(view, x, y, factor, Math.min(0.05, fitView(on.size(), window_).scale / 2)));
+    },
+    zoomTo(scale, x, y) {
+      self.zoomBy(scale / view.scale, x, y);
+    },
+    pan(dx, dy) {
+      changeView(panBy(view, dx, dy));
+    },
+    /** Another picture: its size decides the height of the window. */
+    resize() {
+      const [width, height] = on.size();
+      node.style.setProperty("--ra-aspect", String(width / height));
+      measure();
+      self.fit();
+    },
+    /** The ring that shows the brush, or null: `{x, y, radius, inner}` in pixels of the window. */
+    ring(at) {
+      ring.hidden = !at;
+      if (!at) return;
+      const size = Math.max(3, at.radius * 2);
+      ring.style.width = `${size}px`;
+      ring.style.height = `${size}px`;
+      ring.style.transform = `translate(${at.x - size / 2}px, ${at.y - size / 2}px)`;
+      ring.firstChild.style.inset = `${Math.min(50, (1 - at.inner) * 50)}%`;
+    },
+    toPicture: (x, y) => toPicture(view, x, y),
+    pointers: null,
+  };
+
+  const measure = () => {
+    const across = node.clientWidth;
+    const down = node.clientHeight;
+    const now = window.devicePixelRatio || 1;
+    if (across === window_[0] && down === window_[1] && now === ratio) return false;
+    const middle = [window_[0] / 2, window_[1] / 2];
+    view.x += across / 2 - middle[0];
+    view.y += down / 2 - middle[1];
+    window_ = [across, down];
+    ratio = now;
+    canvas.width = Math.max(1, Math.round(across * ratio));
+    canvas.height = Math.max(1, Math.round(down * ratio));
+    return true;
+  };
+  const sizes = new ResizeObserver(() => {
+    if (!measure()) return;
+    if (fitted) self.fit();
+    else changeView(view);
+    // at once: a canvas is empty after its size has changed
+    frameNow();
+  });
+  sizes.observe(node);
+
+  const inPicture = (p) => ({ ...p, ...toPicture(view, p.x, p.y), wx: p.x, wy: p.y });
+  const pointers = new Pointers(canvas, {
+    start: (p) => {
+      canvas.focus({ preventScroll: true });
+      on.start?.(inPicture(p));
+    },
+    move: (points) => on.move?.(points.map(inPicture)),
+    end: (p) => on.end?.(inPicture(p)),
+    cancel: () => on.cancel?.(),
+    hover: (p) => on.hover?.(p && inPicture(p)),
+    pan: (dx, dy) => self.pan(dx, dy),
+    pinch: (x, y, factor) => self.zoomBy(factor, x, y),
+    panning: (is) => node.toggleAttribute("data-panning", is),
+  });
+  self.pointers = pointers;
+  const deaf = pointers.listen();
+
+  canvas.addEventListener(
+    "wheel",
+    (event) => {
+      const at = canvas.getBoundingClientRect();
+      const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
+      if (event.ctrlKey || event.metaKey) self.zoomBy(Math.exp(-Math.max(-120, Math.min(120, step)) / 240), event.clientX - at.left, event.clientY - at.top);
+      // a page scrolls past the canvas until somebody works on it
+      else if (document.activeElement !== canvas || !on.wheel?.(event.shiftKey ? event.deltaX || event.deltaY : event.deltaY, event)) return;
+      event.preventDefault();
+    },
+    { passive: false },
+  );
+
+  // keys that all widgets of this kind share; the widget's own come first
+  const letter = (event) => (event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  node.addEventListener("keydown", (event) => {
+    if (event.target !== canvas) return;
+    if (on.key?.(event, letter(event))) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key;
+    if (key === " ") pointers.setSpace(true);
+    else if (key === "+" || key === "=") self.zoomBy(1.25);
+    else if (key === "-" || key === "_") self.zoomBy(0.8);
+    else if (key === "0") self.fit();
+    else if (key === "1") self.zoomTo(1);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  node.addEventListener("keyup", (event) => {
+    if (event.key === " ") pointers.setSpace(false);
+  });
+  canvas.addEventListener("blur", () => pointers.setSpace(false));
+
+  self.close = () => {
+    sizes.disconnect();
+    deaf();
+    cancelAnimationFrame(asked);
+  };
+  return self;
+}
