@@ -12,7 +12,10 @@ from pathlib import Path
 from .config import PRESETS, REPOSITORY, Config
 
 PACKAGES = ("@lobehub/fluent-emoji-3d@1.1.0", "@iconify-json/fluent-emoji-flat@1.2.6", "@iconify-json/noto@1.2.9")
-ORDER = "data (sprites) -> vae -> text -> data (pool) -> diffusion -> judge -> evaluate -> export; clip after diffusion; x2 after vae"
+ORDER = (
+    "data (sprites) -> vae -> text -> data (pool) -> diffusion -> sharpen -> judge -> evaluate -> export; "
+    "clip after diffusion; x2 after vae"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--batch", type=int, dest="vae_batch")
     s.add_argument("--start", type=Path, help="begin from this AutoencoderKL folder")
     s.add_argument("--decoder-only", action="store_true", help="keep the latents: train the decoder of state/vae")
+
+    s = stages.add_parser("sharpen", help="train the decoder of state/vae against a discriminator; the latents stay")
+    s.add_argument("--steps", type=int, dest="sharpen_steps", default=4000)
 
     s = stages.add_parser("text", help="pre-train the text encoder on captions, build the tokenizer")
     s.add_argument("--steps", type=int, dest="text_steps")
@@ -107,6 +113,10 @@ def main(argv: list[str] | None = None) -> None:
         from . import stage_vae
 
         stage_vae.train(config, args.start, args.decoder_only, quiet)
+    elif args.stage == "sharpen":
+        from . import stage_sharpen
+
+        stage_sharpen.train(config, args.sharpen_steps, quiet)
     elif args.stage == "text":
         from . import stage_text
 

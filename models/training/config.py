@@ -55,6 +55,9 @@ class Config:
     vae_batch: int = 1
     vae_lr: float = 4e-4
     vae_steps: int = 4000
+    sharpen_batch: int = 4
+    sharpen_match: float = 0.5
+    sharpen_fool: float = 0.03
     # text
     text: TextShape = field(default_factory=TextShape)
     text_batch: int = 128
@@ -62,8 +65,8 @@ class Config:
     text_steps: int = 1500
     # diffusion
     unet: UnetShape = field(default_factory=UnetShape)
-    batch: int = 16
-    lr: float = 3.5e-4
+    batch: int = 24
+    lr: float = 4e-4
     steps: int = 1_000_000
     warmup: int = 100
     cooldown: int = 0
@@ -109,6 +112,7 @@ GPU = replace(
     vae_batch=64,
     vae_lr=6e-4,
     vae_steps=15_000,
+    sharpen_batch=32,
     unet=UnetShape((96, 160, 224)),
     batch=512,
     lr=5e-4,
@@ -129,6 +133,7 @@ TINY = replace(
     grid_steps=10_000,
     vae=VaeShape((4, 4, 8, 8)),
     vae_steps=4,
+    sharpen_batch=2,
     text=TextShape(16, 1, 2, 77),
     text_batch=4,
     text_steps=3,

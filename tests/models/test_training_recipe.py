@@ -89,12 +89,23 @@ def test_specs_never_hold_what_is_held_out() -> None:
         assert json.loads(json.dumps(s)) == s
 
 
-def test_curriculum_starts_with_the_known_and_ends_equal() -> None:
+def test_curriculum_leads_with_the_second_tier_and_the_rest_catches_up() -> None:
     names = [s.key for s in read_subjects()]
     start, end = compose.Curriculum(names, 0.0), compose.Curriculum(names, 1.0)
-    assert set(end.weights) == {1.0}
-    weight = dict(zip(start.names, start.weights, strict=True))
-    assert weight["cat"] > weight["lantern"] > weight["hammer"] > 0
+    weight, later = (dict(zip(c.names, c.weights, strict=True)) for c in (start, end))
+    assert weight["lantern"] > weight["cat"] > weight["hammer"] > 0
+    assert later["hammer"] > weight["hammer"] and min(later.values()) > 0.6
+
+
+def test_things_lie_on_whole_latent_cells() -> None:
+    r, curriculum = random.Random(5), compose.Curriculum([s.key for s in read_subjects()])
+    places = set()
+    for _ in range(300):
+        for o in compose.random_spec(r, curriculum)["objects"]:
+            for cells in (o["h"] * 16, (o["x"] - o["h"] / 2) * 16, o["y"] * 16):
+                assert cells == pytest.approx(round(cells), abs=0.01)
+            places.add((o["h"], o["x"], o["y"]))
+    assert len(places) > 60  # and a seed still matters
 
 
 def test_render_depends_on_the_seed_and_is_repeatable(mini: Config) -> None:
@@ -200,6 +211,40 @@ def test_vae_stage_leaves_whitened_latents(mini: Config) -> None:
     assert z.mean((0, 2, 3)).abs().max() < 0.4
     assert (z.std((0, 2, 3)) - 1).abs().max() < 0.4
     assert vae.config.scaling_factor == 1.0
+
+
+def test_looks_are_read_from_the_state_that_shows_them(mini: Config) -> None:
+    looks, index = stage_text.see(mini)
+    assert len(looks) == len(index) == len(read_subjects()) * (4 + len(COLOURS))
+    assert looks.mean(0).abs().max() < 1e-3
+    heads = stage_text.Looks(looks.shape[1], looks, index)
+    for head in heads.heads:
+        torch.nn.init.eye_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    spec = compose.random_spec(random.Random(1), compose.Curriculum(["cat"]), kind="one")
+    state = looks[[heads.row(spec, 0)]]
+    assert heads.loss(state, [spec]).item() == pytest.approx(0, abs=1e-6)
+    assert heads.loss(state + 1, [spec]) > 0.01
+    empty = spec | {"objects": [], "kind": "empty"}
+    assert heads.loss(state, [empty]) == 0
+
+
+def test_sharpening_moves_the_decoder_and_never_the_latents(mini: Config, tmp_path: Path) -> None:
+    from diffusers import AutoencoderKL
+
+    from models.training import stage_sharpen
+
+    config = copy_of(mini, tmp_path)
+    before = AutoencoderKL.from_pretrained(config.state / "vae")
+    stage_sharpen.train(config, 2, quiet=True)
+    stage_sharpen.train(config, 3, quiet=True)  # goes on from the state file
+    after = AutoencoderKL.from_pretrained(config.state / "vae")
+    assert pool.fingerprint(before) == pool.fingerprint(after)
+    moved = [
+        (a - b).abs().max().item() for a, b in zip(before.decoder.parameters(), after.decoder.parameters(), strict=True)
+    ]
+    assert max(moved) > 0
+    assert "start at step 2" in (config.logs / "sharpen.log").read_text()
 
 
 def test_pool_refuses_another_encoder(mini: Config, tmp_path: Path) -> None:
@@ -309,7 +354,7 @@ def test_command_line_lists_every_stage(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
-    for stage in ("data", "vae", "text", "clip", "diffusion", "judge", "x2", "evaluate", "export"):
+    for stage in ("data", "vae", "sharpen", "text", "clip", "diffusion", "judge", "x2", "evaluate", "export"):
         assert stage in out
     config = configure(parser().parse_args(["--preset", "tiny", "--workers", "2", "diffusion", "--steps", "9"]))
     assert (config.size, config.workers, config.steps) == (32, 2, 9)
