@@ -19,7 +19,7 @@ from ra_widgets.course._text import MARKS, banner
 from ra_widgets.course.progress import Progress
 from ra_widgets.errors import RAError, describe
 from ra_widgets.i18n import catalogue, t
-from ra_widgets.requests import TextToImage
+from ra_widgets.requests import Request
 from ra_widgets.results import Record, Result
 
 PATIENCE = 3
@@ -159,18 +159,18 @@ def records(answer: Any) -> list[Record]:
     raise Hint("course.hint.result", kind=type(answer).__name__)
 
 
-def requests(answer: Any) -> list[TextToImage]:
-    """All requests in an answer: requests themselves, or those of results and records.
+def requests(answer: Any) -> list[Any]:
+    """All requests in an answer, of whatever kind: requests themselves, or those of results and records.
 
     Raises:
         Hint: something in it is neither.
     """
-    if isinstance(answer, TextToImage):
+    if isinstance(answer, Request):
         return [answer]
     if isinstance(answer, (list, tuple)):
         return [request for item in answer for request in requests(item)]
     if isinstance(answer, (Result, Record)):
-        return [record.request for record in records(answer)]  # type: ignore[misc]
+        return [record.request for record in records(answer)]
     raise Hint("course.hint.request", kind=type(answer).__name__)
 
 
@@ -180,33 +180,22 @@ def count(items: list[Any], wanted: int) -> None:
         raise Hint("course.hint.count", wanted=wanted, got=len(items))
 
 
-FIELDS = (
-    "prompt",
-    "negative_prompt",
-    "steps",
-    "sampler",
-    "scheduler",
-    "cfg_scale",
-    "seed",
-    "subseed",
-    "subseed_strength",
-    "width",
-    "height",
-    "clip_skip",
-    "model",
-)
+APART = ("schema_version", "batch_size", "n_iter")
+"""Fields that say nothing about one picture."""
 
 
-def differing(items: list[TextToImage]) -> list[str]:
-    """Names of the fields in which the requests differ."""
-    return [name for name in FIELDS if len({getattr(item, name) for item in items}) > 1]
+def differing(items: list[Any]) -> list[str]:
+    """Names of the fields in which the requests differ; pictures count by what they show."""
+    names = dict.fromkeys(name for item in items for name in type(item).model_fields if name not in APART)
+    return [name for name in names if any(getattr(item, name, None) != getattr(items[0], name, None) for item in items)]
 
 
-def only(items: list[TextToImage], field: str) -> None:
+def only(items: list[Any], field: str) -> None:
     """Raise a hint unless the requests differ in ``field``, pairwise, and in nothing else."""
     fields = differing(items)
     others = [name for name in fields if name != field]
     if others:
         raise Hint("course.hint.only", field=field, others=", ".join(others))
-    if len({getattr(item, field) for item in items}) < len(items):
+    values = [getattr(item, field, None) for item in items]
+    if any(value in values[:index] for index, value in enumerate(values)):
         raise Hint("course.hint.same", field=field)

@@ -9,10 +9,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ra_widgets import image_requests, samplers
 from ra_widgets.errors import RAError, describe
 from ra_widgets.events import Cancelled, Done, Event, Failed, Loading, Preview, Progress
 from ra_widgets.i18n import t
-from ra_widgets.requests import TextToImage
+from ra_widgets.requests import Generation, TextToImage
 
 NUMBERS: dict[str, tuple[float, float, float]] = {
     # field: (lowest, highest, step) of its slider
@@ -24,9 +25,21 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "width": (64, 256, 8),
     "height": (64, 256, 8),
     "clip_skip": (1, 4, 1),
+    "denoising_strength": (0.0, 1.0, 0.05),
+    "mask_blur": (0, 32, 1),
+    "left": (0, 128, 8),
+    "right": (0, 128, 8),
+    "top": (0, 128, 8),
+    "bottom": (0, 128, 8),
 }
 TEXTS = ("prompt", "negative_prompt")
-CHOICES = ("sampler", "scheduler")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "sampler": samplers.SAMPLER_NAMES,
+    "scheduler": samplers.SCHEDULER_NAMES,
+    "fill_mode": ("edge", "mirror", "noise", "latent noise"),
+    "inpainting_fill": image_requests.FILLS,
+    "resize_mode": image_requests.RESIZE_MODES,
+}
 
 
 class Playground(widgets.VBox):
@@ -43,7 +56,7 @@ class Playground(widgets.VBox):
     def __init__(
         self,
         kernel: Any,
-        request: TextToImage,
+        request: Generation,
         controls: Sequence[str] = ("prompt", "seed", "cfg_scale"),
         *,
         start: bool = True,
@@ -55,7 +68,7 @@ class Playground(widgets.VBox):
         self.controls = {name: self._control(name) for name in controls}
         for control in self.controls.values():
             control.observe(self._changed, "value")
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(width="256px", height="256px"))
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(width="256px", height="auto"))
         self.status = widgets.HTML()
         self.code = widgets.HTML()
         frame = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="18px")
@@ -68,6 +81,9 @@ class Playground(widgets.VBox):
 
     # -- controls ----------------------------------------------------------------------------------------------------
     def _control(self, name: str) -> Any:
+        known = [field for field in (*TEXTS, *CHOICES, *NUMBERS) if field in type(self.request).model_fields]
+        if name not in known:
+            raise ValueError(f"{name!r} has no control; there are {', '.join(known)}")
         value = getattr(self.request, name)
         wide = widgets.Layout(width="min(440px, 100%)")
         style = {"description_width": "110px"}
@@ -75,12 +91,9 @@ class Playground(widgets.VBox):
         if name in TEXTS:
             return widgets.Text(value=value, description=label, continuous_update=False, layout=wide, style=style)
         if name in CHOICES:
-            from ra_widgets import samplers
-
-            names = samplers.SAMPLER_NAMES if name == "sampler" else samplers.SCHEDULER_NAMES
-            return widgets.Dropdown(options=list(names), value=value, description=label, layout=wide, style=style)
-        if name not in NUMBERS:
-            raise ValueError(f"{name!r} has no control; there are {', '.join([*TEXTS, *CHOICES, *NUMBERS])}")
+            return widgets.Dropdown(
+                options=list(CHOICES[name]), value=value, description=label, layout=wide, style=style
+            )
         low, high, step = NUMBERS[name]
         if value is None or (name in ("seed", "subseed") and value < 0):
             value = self._default(name)
@@ -152,7 +165,7 @@ def _small(text: str, colour: str = "inherit") -> str:
 
 def playground(
     kernel: Any,
-    request: TextToImage | str = "",
+    request: Generation | str = "",
     controls: Sequence[str] = ("prompt", "seed", "cfg_scale"),
     **fields: Any,
 ) -> Playground:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from ra_widgets import i18n
 from ra_widgets.course import check
-from ra_widgets.course.checks import PATIENCE, Hint, Verdict, exercise
+from ra_widgets.course.checks import PATIENCE, Hint, Verdict, differing, exercise, only, requests
 from ra_widgets.course.progress import Progress
-from ra_widgets.requests import TextToImage
+from ra_widgets.requests import ImageToImage, TextToImage
 from ra_widgets.results import Record, Result
 
 
@@ -215,6 +215,18 @@ def test_unknown_exercise_names_the_known() -> None:
 def test_hints_are_escaped() -> None:
     verdict = Verdict("01.1", "failed", "<b>", "<img src=x onerror=1>")
     assert "<img" not in verdict._repr_html_() and "<b>&lt;b&gt;</b>" in verdict._repr_html_()
+
+
+def test_requests_of_every_kind_are_compared_by_what_they_show() -> None:
+    image = Image.new("RGB", (64, 64), "red")
+    one = ImageToImage(prompt="猫", image=image, seed=1, denoising_strength=0.3)
+    assert differing([one, one.replace(image=image.copy(), denoising_strength=0.6)]) == ["denoising_strength"]
+    assert differing([one, one.replace(image=Image.new("RGB", (64, 64), "blue"))]) == ["image"]
+    assert "kind" in differing([one, TextToImage(prompt="猫", seed=1)])
+    assert requests([one, record(TextToImage(seed=3))])[0] is one
+    only([one, one.replace(denoising_strength=0.6)], "denoising_strength")
+    with pytest.raises(Hint, match="same"):
+        only([one, one.replace(image=image.copy())], "image")
 
 
 def test_a_check_of_ones_own() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ra_widgets import i18n
 from ra_widgets.course import playground, stepper
-from ra_widgets.requests import TextToImage
+from ra_widgets.requests import Inpaint, Outpaint, TextToImage
 
 
 def opened(data: bytes) -> Image.Image:
@@ -76,9 +76,16 @@ def test_every_control(kernel: Any) -> None:
     from ra_widgets.course.playground import CHOICES, NUMBERS, TEXTS
 
     names = (*TEXTS, *CHOICES, *NUMBERS)
-    panel = playground(kernel, "一只猫", names, steps=2)
-    assert all(not control.description.startswith("course.") for control in panel.controls.values())
+    panel = playground(kernel, "一只猫", [name for name in names if name in TextToImage.model_fields], steps=2)
     panel.job.result(60)
+    image = Image.new("RGB", (64, 64), "green")
+    panels = [panel]
+    for request in (Outpaint(image=image, right=8), Inpaint(image=image, mask=Image.new("L", (64, 64), 255))):
+        own = [name for name in names if name in type(request).model_fields and name not in ("width", "height")]
+        panels.append(playground(kernel, request, own, start=False))
+    assert {name for panel in panels for name in panel.controls} == set(names)
+    for panel in panels:
+        assert all(not control.description.startswith("course.") for control in panel.controls.values())
     assert threading.active_count() < 50
 
 
