@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--warm", type=Path, help="begin from this UNet folder (trained on SD's schedule)")
 
     s = stages.add_parser("judge", help="train the classifier that the evaluation uses")
-    s.add_argument("--steps", type=int, dest="judge_steps", default=6000)
+    s.add_argument("--steps", type=int, dest="judge_steps", default=2600)
 
     s = stages.add_parser("clip", help="train the small CLIP on the pipeline's text encoder")
     s.add_argument("--steps", type=int, dest="clip_steps", default=4000)

@@ -73,6 +73,8 @@ class Config:
     ema: float = 0.999
     drop_caption: float = 0.1
     compile: bool = False
+    # judge
+    judge_pictures: int = 40_000
     # the upscaler
     x2_features: int = 48
     x2_convs: int = 12
@@ -142,6 +144,7 @@ TINY = replace(
     steps=4,
     warmup=1,
     ema=0.9,
+    judge_pictures=24,
     x2_features=8,
     x2_convs=2,
     x2_batch=2,
