@@ -70,6 +70,22 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--count", type=int, default=96, help="questions of each kind and language")
     s.add_argument("--tiers", choices=("known", "second", "all"), default="all")
 
+    s = stages.add_parser("depth", help="train the depth estimator on pictures with known depth")
+    s.add_argument("--shards", type=int, help="pictures to make first, in shards")
+    s.add_argument("--steps", type=int, dest="depth_steps")
+    s.add_argument("--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the pipeline whose VAE codes them")
+    s.add_argument("--out", type=Path, help="export here afterwards")
+
+    s = stages.add_parser("control", help="train a ControlNet for the published model, which stays as it is")
+    s.add_argument("kind", choices=("edges", "depth"))
+    s.add_argument("--shards", type=int, help="pictures to make first, in shards")
+    s.add_argument("--steps", type=int, dest="control_steps")
+    s.add_argument("--lr", type=float, dest="control_lr")
+    s.add_argument("--batch", type=int, dest="control_batch")
+    s.add_argument("--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the pipeline to steer")
+    s.add_argument("--estimator", type=Path, help="depth: folder of the estimator whose maps are learned from too")
+    s.add_argument("--out", type=Path, help="export here afterwards")
+
     s = stages.add_parser("export", help="write the diffusers folder")
     s.add_argument("--out", type=Path, default=REPOSITORY / "models" / "ra-mini")
     return p
@@ -142,6 +158,19 @@ def main(argv: list[str] | None = None) -> None:
         stage_x2.train(config, quiet)
         if args.out:
             print(json.dumps(stage_x2.export(config, args.out)))
+    elif args.stage in ("depth", "control"):
+        from . import control_data, stage_control, stage_depth
+
+        if args.shards:
+            control_data.fill(config, args.model, args.shards, quiet)
+        if args.stage == "depth":
+            stage_depth.train(config, quiet)
+            size = stage_depth.export(config, args.out) if args.out else 0.0
+        else:
+            stage_control.train(config, args.kind, args.model, args.estimator, quiet)
+            size = stage_control.export(config, args.kind, args.model, args.out) if args.out else 0.0
+        if args.out:
+            print(f"{size:.1f} MB in {args.out}")
     elif args.stage == "evaluate":
         from . import evaluate
 

@@ -158,9 +158,23 @@ class Composer:
             self._kept[key] = image
         return image
 
+    def placed(self, spec: Spec, o: dict[str, Any]) -> tuple[Image.Image, float, float]:
+        """An object of the spec as a square RGBA sprite of its size in the picture, its centre and its bottom in pixels."""
+        w = self.size
+        h = max(8, round(o["h"] * w))
+        x, bottom = o["x"] * w, o["y"] * w
+        s = self.sprite(o["s"], spec["style"], o["c"])
+        if o["flip"]:
+            s = s.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        if o["rot"]:
+            s = s.rotate(o["rot"], Image.Resampling.BICUBIC, expand=True)
+            h = round(h * s.width / self.sprites.shape[2])
+            bottom += 0.06 * h * abs(o["rot"]) / 14
+        return s.resize((h, h), Image.Resampling.BICUBIC, reducing_gap=2.0).convert("RGBA"), x, bottom
+
     def render(self, spec: Spec) -> Image.Image:
         """The picture of a spec: RGB, ``size`` x ``size``."""
-        r, w = random.Random(spec["seed"]), self.size
+        r = random.Random(spec["seed"])
         kind, value = spec["bg"]
         page = self.backgrounds.draw((kind, value), r)
         if spec["time"]:
@@ -169,16 +183,8 @@ class Composer:
         side = r.choice((-1, 1))
         page = page.convert("RGBA")
         for o in spec["objects"]:
-            h = max(8, round(o["h"] * w))
-            x, bottom = o["x"] * w, o["y"] * w
-            s = self.sprite(o["s"], spec["style"], o["c"])
-            if o["flip"]:
-                s = s.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            if o["rot"]:
-                s = s.rotate(o["rot"], Image.Resampling.BICUBIC, expand=True)
-                h = round(h * s.width / self.sprites.shape[2])
-                bottom += 0.06 * h * abs(o["rot"]) / 14
-            s = s.resize((h, h), Image.Resampling.BICUBIC, reducing_gap=2.0).convert("RGBA")
+            s, x, bottom = self.placed(spec, o)
+            h = s.height
             if spec["time"]:
                 tint = (0.72, 0.76, 0.95) if spec["time"] == "night" else (1.0, 0.9, 0.82)
                 bands = list(s.split())

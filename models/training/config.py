@@ -38,6 +38,15 @@ class UnetShape:
 
 
 @dataclass(frozen=True)
+class DepthShape:
+    """``GLPNForDepthEstimation`` (a hierarchical transformer without positions): 0.45 M parameters."""
+
+    channels: tuple[int, ...] = (16, 32, 64, 128)
+    mlp: int = 2
+    decoder: int = 32
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a run. Speeds and sizes of the presets are measured ones, see README.md."""
 
@@ -83,6 +92,15 @@ class Config:
     x2_pool: int = 256
     x2_lr: float = 8e-4
     x2_steps: int = 6000
+    # control: pictures with maps, the depth estimator, the ControlNets
+    depth: DepthShape = field(default_factory=DepthShape)
+    depth_batch: int = 16
+    depth_lr: float = 2e-3
+    depth_steps: int = 2500
+    hint: tuple[int, ...] = (16, 32, 64, 96)
+    control_batch: int = 16
+    control_lr: float = 6e-4
+    control_steps: int = 3000
 
     @property
     def data(self) -> Path:
@@ -151,5 +169,11 @@ TINY = replace(
     x2_crop=12,
     x2_pool=4,
     x2_steps=4,
+    depth=DepthShape((8, 8, 16, 16), 1, 8),
+    depth_batch=2,
+    depth_steps=4,
+    hint=(4, 4, 8, 8),
+    control_batch=2,
+    control_steps=4,
 )
 PRESETS = {"cpu": CPU, "gpu": GPU, "tiny": TINY}

@@ -23,11 +23,13 @@ class CondBatch:
     """Conditioning of one UNet call: ``context`` [N, T, D] text embeddings; ``extras`` tensors [N, ...].
 
     Extras by name: ``text_embeds`` [N, P] and ``time_ids`` [N, 6] (SDXL), ``image_cond`` [N, C', H, W] (more input
-    channels of inpainting and depth models), anything else a custom ``unet_call`` understands.
+    channels of inpainting and depth models), anything else a custom ``unet_call`` understands. ``positive``: how many of
+    the rows, from the first, belong to prompts; the others to negative prompts. None: not known, as if all did.
     """
 
     context: torch.Tensor
     extras: dict[str, torch.Tensor] = field(default_factory=dict)
+    positive: int | None = None
 
 
 UNetCall = Callable[[torch.Tensor, torch.Tensor, CondBatch], torch.Tensor]
@@ -125,9 +127,13 @@ class LCMDenoiser(ModelDenoiser):
         return scaled / (scaled**2 + sigma_data**2) ** 0.5 * denoised + skip * x
 
 
-def diffusers_call(unet: Any, **more: Any) -> UNetCall:
+Steer = Callable[[torch.Tensor, torch.Tensor, CondBatch, dict[str, torch.Tensor]], dict[str, Any]]
+"""``steer(x, t, cond, added) -> keyword arguments``: what ControlNets and their like add to a call."""
+
+
+def diffusers_call(unet: Any, steer: Steer | None = None, **more: Any) -> UNetCall:
     """A ``unet_call`` for a diffusers UNet2DConditionModel; ``more`` goes to each of its calls
-    (cross_attention_kwargs, ...).
+    (cross_attention_kwargs, ...), with what ``steer`` says for this one.
 
     Casts to the UNet's dtype; ``text_embeds`` and ``time_ids`` of the extras become ``added_cond_kwargs``,
     ``image_cond`` is appended to the input channels.
@@ -135,10 +141,13 @@ def diffusers_call(unet: Any, **more: Any) -> UNetCall:
 
     def call(x: torch.Tensor, t: torch.Tensor, cond: CondBatch) -> torch.Tensor:
         dtype = next(unet.parameters()).dtype  # unet.dtype walks over all modules, a millisecond a step
+        added = {key: cond.extras[key].to(dtype) for key in ("text_embeds", "time_ids") if key in cond.extras}
+        steered = {} if steer is None else steer(x, t, cond, added)
         if "image_cond" in cond.extras:
             x = torch.cat([x, cond.extras["image_cond"].to(x)], dim=1)
-        added = {key: cond.extras[key].to(dtype) for key in ("text_embeds", "time_ids") if key in cond.extras}
-        kwargs = {**more, "added_cond_kwargs": added} if added else more
+        kwargs = {**more, **steered}
+        if added:
+            kwargs["added_cond_kwargs"] = {**added, **kwargs.get("added_cond_kwargs", {})}
         return unet(x.to(dtype), t, encoder_hidden_states=cond.context.to(dtype), return_dict=False, **kwargs)[0]
 
     return call

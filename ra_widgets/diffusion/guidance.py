@@ -6,7 +6,7 @@ Ho & Salimans 2022, arXiv:2207.12598, in denoised space: ``uncond + sum_i (cond_
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -275,7 +275,7 @@ class CFGDenoiser:
         self.unet_calls += 1
         self.unet_images += len(x)
         if image_cond is not None:
-            cond = CondBatch(cond.context, {**cond.extras, "image_cond": image_cond})
+            cond = replace(cond, extras={**cond.extras, "image_cond": image_cond})
         return self.denoiser(x, sigma, cond)
 
     def _prepare(self, alone: bool, device: torch.device) -> _Prepared:
@@ -288,11 +288,13 @@ class CFGDenoiser:
                 self._prepared.pop(next(iter(self._prepared)))
             flat = [cond for image in self.conds for cond, _ in image]
             conds = _stack([cond.schedule[i] for cond, i in zip(flat, chosen, strict=True)], device)
+            conds = replace(conds, positive=len(conds.context))
             unconds = None
             if chosen_un is not None:
                 unconds = _stack(
                     [cond.schedule[i] for cond, i in zip(self.unconds or (), chosen_un, strict=True)], device
                 )
+                unconds = replace(unconds, positive=0)
                 conds, unconds = self._pad(conds, unconds)
             self._prepared[key] = _Prepared(conds, unconds, self._join(conds, unconds))
         return self._prepared[key]
@@ -301,19 +303,19 @@ class CFGDenoiser:
         if unconds is None or not self.options.batched or conds.context.shape[1] != unconds.context.shape[1]:
             return None
         extras = {key: torch.cat([value, unconds.extras[key]]) for key, value in conds.extras.items()}
-        return CondBatch(torch.cat([conds.context, unconds.context]), extras)
+        return CondBatch(torch.cat([conds.context, unconds.context]), extras, len(conds.context))
 
     def _pad(self, conds: CondBatch, unconds: CondBatch) -> tuple[CondBatch, CondBatch]:
         missing = conds.context.shape[1] - unconds.context.shape[1]
         if missing != 0 and self.options.pad_v0:
             context = _repeat_last(unconds.context, conds.context.shape[1])[:, : conds.context.shape[1]]
-            return conds, CondBatch(context, unconds.extras)
+            return conds, replace(unconds, context=context)
         if missing == 0 or self.options.pad_empty is None:
             return conds, unconds
         empty = self.options.pad_empty.to(conds.context)
         shorter = unconds if missing > 0 else conds
         filling = empty.repeat(abs(missing) // len(empty), 1).expand(len(shorter.context), -1, -1)
-        padded = CondBatch(torch.cat([shorter.context, filling], dim=1), shorter.extras)
+        padded = replace(shorter, context=torch.cat([shorter.context, filling], dim=1))
         return (conds, padded) if missing > 0 else (padded, unconds)
 
 
