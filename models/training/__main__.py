@@ -73,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
     s = stages.add_parser("depth", help="train the depth estimator on pictures with known depth")
     s.add_argument("--shards", type=int, help="pictures to make first, in shards")
     s.add_argument("--steps", type=int, dest="depth_steps")
-    s.add_argument("--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the pipeline whose VAE codes them")
+    s.add_argument(
+        "--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the pipeline whose VAE codes them"
+    )
     s.add_argument("--out", type=Path, help="export here afterwards")
 
     s = stages.add_parser("control", help="train a ControlNet for the published model, which stays as it is")

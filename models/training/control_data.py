@@ -72,7 +72,9 @@ class Pictures:
         self.images = np.concatenate([part["images"] for part in parts])
         self.depth = np.concatenate([part["depth"] for part in parts])
         self.latents = np.concatenate([part["latents"] for part in parts])
-        self.specs: list[Spec] = [json.loads(row) for f in files for row in f.with_suffix(".jsonl").read_text().splitlines()]
+        self.specs: list[Spec] = [
+            json.loads(row) for f in files for row in f.with_suffix(".jsonl").read_text().splitlines()
+        ]
 
     def __len__(self) -> int:
         return len(self.images)

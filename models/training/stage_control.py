@@ -95,7 +95,9 @@ class Frozen:
     def __init__(self, model: Path) -> None:
         dev = device()
         load: dict[str, Any] = {"torch_dtype": torch.float32}
-        self.unet = UNet2DConditionModel.from_pretrained(model / "unet", **load).to(dev, memory_format=torch.channels_last)
+        self.unet = UNet2DConditionModel.from_pretrained(model / "unet", **load).to(
+            dev, memory_format=torch.channels_last
+        )
         self.text = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).to(dev)
         self.vae = AutoencoderKL.from_pretrained(model / "vae", **load).to(dev)
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(model / "tokenizer")
@@ -111,7 +113,9 @@ class Frozen:
     def read(self, texts: list[str], length: int = 77) -> torch.Tensor:
         """Hidden states of texts, padded to ``length`` tokens or to as many as the encoder has places for."""
         length = min(length, self.text.config.max_position_embeddings)
-        ids = self.tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
+        ids = self.tokenizer(
+            texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        ).input_ids
         return self.text(input_ids=ids.to(device())).last_hidden_state
 
     def timesteps(self, n: int, r: random.Random) -> torch.Tensor:
@@ -121,7 +125,13 @@ class Frozen:
         return (wanted[:, None] - self.log_sigmas[None]).abs().argmin(1)
 
     def answer(
-        self, net: ControlNetModel, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, hint: torch.Tensor, scale: float = 1.0
+        self,
+        net: ControlNetModel,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        context: torch.Tensor,
+        hint: torch.Tensor,
+        scale: float = 1.0,
     ) -> torch.Tensor:
         """The steered UNet's v."""
         down, middle = net(x, t, context, hint, scale, return_dict=False)
@@ -131,12 +141,20 @@ class Frozen:
 
     @torch.no_grad()
     def generate(
-        self, net: ControlNetModel, texts: list[str], hints: torch.Tensor, scale: float = 1.0, steps: int = 12, cfg: float = 3.0
+        self,
+        net: ControlNetModel,
+        texts: list[str],
+        hints: torch.Tensor,
+        scale: float = 1.0,
+        steps: int = 12,
+        cfg: float = 3.0,
     ) -> torch.Tensor:
         """Pictures [N, 3, H, W] in -1..1 drawn along hints (DDIM), seeds 0..N-1."""
         n, side = len(texts), hints.shape[-1] // 8
         context = torch.cat([self.read([""] * n), self.read(texts)])
-        x = torch.stack([torch.randn(4, side, side, generator=torch.Generator().manual_seed(s)) for s in range(n)]).to(device())
+        x = torch.stack([torch.randn(4, side, side, generator=torch.Generator().manual_seed(s)) for s in range(n)]).to(
+            device()
+        )
         hint = torch.cat([hints, hints]).to(device())
         times = np.round(np.linspace(len(self.abar) - 1, 0, steps + 1)[:-1]).astype(int)
         for j, time_ in enumerate(times):

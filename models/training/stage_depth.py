@@ -55,7 +55,9 @@ def predict(net: GLPNForDepthEstimation, images: np.ndarray, batch: int = 32) ->
     parts = []
     with torch.no_grad():
         for i in range(0, len(images), batch):
-            parts.append(1 - net(pixel_values=to_tensor(images[i : i + batch]).to(device())).predicted_depth.float().cpu())
+            parts.append(
+                1 - net(pixel_values=to_tensor(images[i : i + batch]).to(device())).predicted_depth.float().cpu()
+            )
     return torch.cat(parts)
 
 
@@ -101,7 +103,10 @@ def train(config: Config, quiet: bool = False) -> float:
         if stop.asked:
             break
     net.eval()
-    images, truth = data.images[kept.start : kept.stop], torch.from_numpy(data.depth[kept.start : kept.stop]).float() / 255
+    images, truth = (
+        data.images[kept.start : kept.stop],
+        torch.from_numpy(data.depth[kept.start : kept.stop]).float() / 255,
+    )
     found = predict(net, images)
     error = float((found - truth).abs().mean())
     log.say(f"mean absolute error {error:.4f} on {len(kept)} pictures kept back")

@@ -182,7 +182,8 @@ def _family_of_channels(channels: tuple[int, ...]) -> str:
 def _file(path: Path) -> ControlInfo | None:
     header = read_header(path)
     names = header.tensors
-    kind, layout, width, channels = "", "ldm", 0, ()
+    kind, layout, width = "", "ldm", 0
+    channels: tuple[int, ...] = ()
     if any(n.startswith(("control_model.", "input_hint_block.")) for n in names):
         kind, (width, channels) = "controlnet", _ldm_shape(header)
     elif "controlnet_cond_embedding.conv_in.weight" in names:
@@ -209,7 +210,11 @@ def _ldm_shape(header: Header) -> tuple[int, tuple[int, ...]]:
     """(width, channels) of a ControlNet in the webui's layout, whose blocks are not told apart by name."""
     prefix = "control_model." if any(n.startswith("control_model.") for n in header.tensors) else ""
     width = next(
-        ((header.shape(n) or (0, 0))[-1] for n in header.tensors if n.startswith(prefix + _BLOCKS) and n.endswith("attn2.to_k.weight")),
+        (
+            (header.shape(n) or (0, 0))[-1]
+            for n in header.tensors
+            if n.startswith(prefix + _BLOCKS) and n.endswith("attn2.to_k.weight")
+        ),
         0,
     )
     channels: tuple[int, ...] = {2048: (320, 640, 1280)}.get(width, (320, 640, 1280, 1280))
@@ -280,12 +285,18 @@ def find_control(name: str, kind: str | tuple[str, ...], model: ModelInfo | None
         info = info or next((found for found in controls() if found.name.lower() == wanted), None)
     if info is None:
         known = ", ".join(found.name for k in kinds for found in controls(k, model)) or "-"
-        raise ModelError("control.unknown", name=text[:80], known=known, folder=str(paths.home() / "models" / "ControlNet"))
+        raise ModelError(
+            "control.unknown", name=text[:80], known=known, folder=str(paths.home() / "models" / "ControlNet")
+        )
     if info.kind not in kinds:
         raise ModelError("control.wrong_kind", name=info.name, kind=info.kind, wanted=", ".join(kinds))
     if model is not None and not info.fits(model):
         fitting = ", ".join(found.name for k in kinds for found in controls(k, model)) or "-"
         raise ModelError(
-            "control.wrong_family", name=info.name, family=info.family or str(info.width), model=model.name, known=fitting
+            "control.wrong_family",
+            name=info.name,
+            family=info.family or str(info.width),
+            model=model.name,
+            known=fitting,
         )
     return info

@@ -79,7 +79,9 @@ def test_thresholds_reach_the_filter() -> None:
     assert 0 < (few > 0).sum() < (many > 0).sum()
     default = make_map("t", lambda: image, Recipe("canny", 128, 96))
     assert (default == make_map("t", lambda: image, Recipe("canny", 128, 96, a=100, b=200))).all()
-    assert (default == make_map("t", lambda: image, Recipe("canny", 128, 96, a=-1, b=-1))).all(), "webui's -1 is the default"
+    assert (default == make_map("t", lambda: image, Recipe("canny", 128, 96, a=-1, b=-1))).all(), (
+        "webui's -1 is the default"
+    )
 
 
 @pytest.mark.parametrize(

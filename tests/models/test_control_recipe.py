@@ -16,7 +16,7 @@ from test_training_recipe import fake_sprites
 from models.training import compose, control_data, stage_control, stage_depth
 from models.training.config import TINY, Config
 from models.training.depth import HORIZON, nearness
-from models.training.runtime import read_module, to_tensor
+from models.training.runtime import load_state, read_module, to_tensor
 from ra_widgets import paths
 from ra_widgets.library.control import identify_control
 
@@ -49,7 +49,7 @@ def spec(**changes: object) -> compose.Spec:
 def test_depth_is_that_of_the_layers(mini: Config) -> None:
     composer = compose.Composer(mini.data, 64)
     page = nearness(composer, spec())
-    assert page.shape == (64, 64) and page.dtype == np.float32 and 0 <= page.min() and page.max() <= 1
+    assert page.shape == (64, 64) and page.dtype == np.float32 and page.min() >= 0 and page.max() <= 1
     sky, far, close, thing = page[4, 4], page[40, 2], page[62, 2], page[42, 32]
     assert sky < far < close < thing
     big = spec(objects=[{**spec()["objects"][0], "h": 0.8}])
@@ -86,9 +86,9 @@ def test_the_estimator_learns_resumes_and_is_found_by_the_library(mini: Config, 
     cut = copy_of(mini, tmp_path / "b", depth_steps=2)
     stage_depth.train(cut, quiet=True)
     stage_depth.train(replace(cut, depth_steps=4), quiet=True)
-    # the rate follows the number of steps, so the first halves differ a little: what must agree is the step and the shapes
-    a, b = (read_module(c.state / stage_depth.STATE, "depth") for c in (whole, cut))
-    assert a.keys() == b.keys() and "step 4" in (cut.logs / "depth.log").read_text() or (cut.logs / "depth.png").exists()
+    net = stage_depth.build_depth(cut.depth)
+    assert [load_state(c.state / stage_depth.STATE, {"depth": net})["step"] for c in (whole, cut)] == [4, 4]
+    assert (cut.logs / "depth.png").exists()
     out = tmp_path / "random-depth"
     assert 0 < stage_depth.export(whole, out, card="# card\n") < 1
     info = identify_control(out)

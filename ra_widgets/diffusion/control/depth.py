@@ -45,7 +45,9 @@ class DepthModel:
         file = info.path / "preprocessor_config.json"
         self.settings: dict[str, Any] = read_json(file) if file.is_file() else {}
         config = net.config
-        self.far_is_large = config.model_type in FAR_IS_LARGE or getattr(config, "depth_estimation_type", "") == "metric"
+        self.far_is_large = (
+            config.model_type in FAR_IS_LARGE or getattr(config, "depth_estimation_type", "") == "metric"
+        )
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) at which the network sees a picture: its own size, sides in proportion where it allows that."""
@@ -71,7 +73,9 @@ class DepthModel:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """Nearness uint8 [H, W] of the picture's size, stretched over 0..255."""
-        page = F.interpolate(self.raw(image)[None, None], (image.height, image.width), mode="bicubic", align_corners=False)
+        page = F.interpolate(
+            self.raw(image)[None, None], (image.height, image.width), mode="bicubic", align_corners=False
+        )
         page = page[0, 0] - page.min()
         return (page / page.max().clamp_min(1e-6) * 255).round().to(torch.uint8).numpy()
 

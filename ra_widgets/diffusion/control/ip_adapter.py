@@ -76,9 +76,7 @@ class Adapters:
         ]
 
 
-def adapters(
-    model: LoadedModel, wanted: Sequence[tuple[str, str, Any, float, float, float]]
-) -> Adapters | None:
+def adapters(model: LoadedModel, wanted: Sequence[tuple[str, str, Any, float, float, float]]) -> Adapters | None:
     """Adapters for (name, hash of the picture, its pixels as a function, weight, start, end); None for none that acts.
 
     Raises:
@@ -94,7 +92,11 @@ def adapters(
     units = []
     for (_, sha256, pixels, weight, start, end), info, state in zip(wanted, infos, states, strict=True):
         embeds, zero = cached(
-            model, "image embeds", f"{info.path}|{sha256}", lambda i=info, s=state, p=pixels: _embed(model, i, s, p()), 16
+            model,
+            "image embeds",
+            f"{info.path}|{sha256}",
+            lambda i=info, s=state, p=pixels: _embed(model, i, s, p()),
+            16,
         )
         units.append(AdapterUnit(embeds, zero, weight, start, end))
     return Adapters(model.unet, processors, projection, units)
@@ -126,23 +128,30 @@ def _build(model: LoadedModel, states: Sequence[State]) -> tuple[dict[str, Any],
             # diffusers' own reading of the weights, without touching the UNet
             processors = unet._convert_ip_adapter_attn_to_diffusers(states, low_cpu_mem_usage=False)
             layers = [
-                unet._convert_ip_adapter_image_proj_to_diffusers(state["image_proj"], low_cpu_mem_usage=False) for state in states
+                unet._convert_ip_adapter_image_proj_to_diffusers(state["image_proj"], low_cpu_mem_usage=False)
+                for state in states
             ]
     except Exception as error:
         detail = " ".join(str(error).split())[:240] or type(error).__name__
         raise ModelError("model.load_failed", name="IP-Adapter", detail=detail) from error
-    projection = MultiIPAdapterImageProjection(layers).to(device=model.device, dtype=model.dtype).eval().requires_grad_(False)
+    projection = (
+        MultiIPAdapterImageProjection(layers).to(device=model.device, dtype=model.dtype).eval().requires_grad_(False)
+    )
     for processor in processors.values():
         if isinstance(processor, torch.nn.Module):
             processor.to(device=model.device, dtype=model.dtype).requires_grad_(False)
     return processors, projection
 
 
-def _embed(model: LoadedModel, info: ControlInfo, state: State, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
+def _embed(
+    model: LoadedModel, info: ControlInfo, state: State, image: Image.Image
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(embedding of the picture, of no picture), each without the batch's dimension but with that of the pictures [1, ...]."""
     projection = state["image_proj"]
     hidden = "proj.weight" not in projection  # the "plus" kinds read the encoder's last but one layer
-    width = next((t.shape[-1] for name, t in projection.items() if name in ("proj.weight", "proj_in.weight", "proj.0.weight")), 0)
+    width = next(
+        (t.shape[-1] for name, t in projection.items() if name in ("proj.weight", "proj_in.weight", "proj.0.weight")), 0
+    )
     encoder, size = _encoder(model, info, width, hidden)
     pixels = clip_pixels(image, size).to(device=model.device, dtype=next(encoder.parameters()).dtype)
     if hidden:
@@ -155,11 +164,15 @@ def _embed(model: LoadedModel, info: ControlInfo, state: State, image: Image.Ima
 def _encoder(model: LoadedModel, info: ControlInfo, width: int, hidden: bool) -> tuple[Any, int]:
     """The image encoder whose output has ``width``: beside the adapter (``image_encoder``), else anywhere in the library."""
     beside = [folder / "image_encoder" for folder in (info.path.parent, info.path.parent.parent)]
-    places = [place for place in beside if (place / "config.json").is_file()] + [found.path for found in controls("vision")]
+    places = [place for place in beside if (place / "config.json").is_file()] + [
+        found.path for found in controls("vision")
+    ]
     for place in places:
         config = read_json(place / "config.json")
         if width in (config.get("hidden_size" if hidden else "projection_dim"), 0):
-            return cached(model, "encoders", str(place), lambda at=place: _load_encoder(model, at), 2), int(config.get("image_size", 224))
+            return cached(model, "encoders", str(place), lambda at=place: _load_encoder(model, at), 2), int(
+                config.get("image_size", 224)
+            )
     raise ModelError("control.no_image_encoder", name=info.name, width=width)
 
 

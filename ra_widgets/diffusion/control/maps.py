@@ -69,7 +69,10 @@ CACHE = MapCache()
 
 
 def make_map(
-    sha256: str, load: Callable[[], Image.Image], recipe: Recipe, depth: Callable[[Image.Image], np.ndarray] | None = None
+    sha256: str,
+    load: Callable[[], Image.Image],
+    recipe: Recipe,
+    depth: Callable[[Image.Image], np.ndarray] | None = None,
 ) -> np.ndarray:
     """The map of a picture.
 
@@ -157,7 +160,11 @@ def _scaled(page: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return page
     grows = size[0] * size[1] > width * height
     bands = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(page[..., k])).resize(size, Image.Resampling.BICUBIC if grows else Image.Resampling.BOX))
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(page[..., k])).resize(
+                size, Image.Resampling.BICUBIC if grows else Image.Resampling.BOX
+            )
+        )
         for k in range(page.shape[2])
     ]
     scaled = np.stack(bands, axis=2)

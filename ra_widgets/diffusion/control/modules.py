@@ -121,7 +121,9 @@ MODULES: dict[str, Module] = {
         ),
         Module("invert", _invert, resizes=False, hint=("canny", "lineart", "scribble", "edge")),
         Module("scribble_xdog", _xdog, Slider("xdog", 32, 1, 64), hint=("scribble", "sketch")),
-        Module("lineart_standard", _lineart, Slider("sigma", 6, 0.1, 32, 0.1), Slider("least", 8, 0, 64), hint=("lineart",)),
+        Module(
+            "lineart_standard", _lineart, Slider("sigma", 6, 0.1, 32, 0.1), Slider("least", 8, 0, 64), hint=("lineart",)
+        ),
         Module("softedge", _soft_edges, Slider("sigma", 1.5, 0.5, 8, 0.1), hint=("softedge", "hed")),
         Module("threshold", _threshold, Slider("level", 127, 0, 255), hint=("scribble",)),
         Module("blur_gaussian", _gaussian, Slider("sigma", 9, 0.01, 64, 0.01), hint=("tile", "blur")),

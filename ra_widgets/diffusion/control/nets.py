@@ -46,7 +46,12 @@ class Net:
         return self._embed(hint.flip(1) if self._turned else hint)
 
     def residuals(
-        self, x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, added: dict[str, torch.Tensor], embedded: torch.Tensor
+        self,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        context: torch.Tensor,
+        added: dict[str, torch.Tensor],
+        embedded: torch.Tensor,
     ) -> list[torch.Tensor]:
         """A ControlNet's residuals for x [N, 4, h, w]: of the down path, and of the middle as the last."""
         dtype = next(self.module.parameters()).dtype
@@ -115,7 +120,9 @@ def _check(model: LoadedModel, info: ControlInfo, module: Any) -> None:
     own = list(module.config.channels if info.kind == "t2i-adapter" else module.config.block_out_channels)
     layers = getattr(module.config, "layers_per_block", None)
     if own != channels[: len(own)] or (layers is not None and layers != model.unet.config.layers_per_block):
-        raise ModelError("control.wrong_family", name=info.name, family=info.family or str(own), model=model.info.name, known="-")
+        raise ModelError(
+            "control.wrong_family", name=info.name, family=info.family or str(own), model=model.info.name, known="-"
+        )
     for name, tensor in module.state_dict().items():
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError("model.not_finite", name=info.name, part=info.kind, tensor=name)
@@ -141,7 +148,11 @@ def _from_file(model: LoadedModel, info: ControlInfo) -> Any:
         if tensor.shape != empty.shape:
             if tensor.numel() != empty.numel():
                 raise ModelError(
-                    "model.wrong_shape", path=str(info.path), tensor=place, got=list(tensor.shape), wanted=list(empty.shape)
+                    "model.wrong_shape",
+                    path=str(info.path),
+                    tensor=place,
+                    got=list(tensor.shape),
+                    wanted=list(empty.shape),
                 )
             tensor = tensor.reshape(empty.shape)  # the same numbers as a 1x1 convolution or as a linear layer
         state[name] = tensor.float()
@@ -218,6 +229,8 @@ def _adapter(info: ControlInfo, weights: dict[str, torch.Tensor]) -> Any:
         state[f"adapter.{bare}"] = tensor.float()
     levels = 1 + max(int(found[1]) for name in state if (found := re.match(r"adapter\.body\.(\d+)\.", name)))
     channels = [int(state[f"adapter.body.{i}.resnets.0.block2.weight"].shape[0]) for i in range(levels)]
-    module = T2IAdapter(in_channels=int(state["adapter.conv_in.weight"].shape[1]) // 64, channels=channels, num_res_blocks=2)
+    module = T2IAdapter(
+        in_channels=int(state["adapter.conv_in.weight"].shape[1]) // 64, channels=channels, num_res_blocks=2
+    )
     module.load_state_dict(state, strict=True)
     return module

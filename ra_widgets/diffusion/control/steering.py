@@ -77,7 +77,9 @@ class Steering:
         """How much of the pass is done, as the units' starts and ends count it."""
         return self.step / max(self.total, 1)
 
-    def __call__(self, x: torch.Tensor, t: torch.Tensor, cond: CondBatch, added: dict[str, torch.Tensor]) -> dict[str, Any]:
+    def __call__(
+        self, x: torch.Tensor, t: torch.Tensor, cond: CondBatch, added: dict[str, torch.Tensor]
+    ) -> dict[str, Any]:
         """Keyword arguments for the UNet's call on ``x`` [N, C, h, w] (without further input channels)."""
         found: dict[str, Any] = {}
         nets: list[torch.Tensor] | None = None
