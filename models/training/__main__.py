@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--lr", type=float)
     s.add_argument("--batch", type=int)
     s.add_argument("--ema", type=float)
+    s.add_argument("--tiers", choices=("known", "second", "all"), help="which subjects (second: both first tiers)")
     s.add_argument("--cooldown", type=int, help="let the rate fall to zero over the last N steps")
     s.add_argument("--compile", action="store_true", default=None, help="torch.compile the UNet (GPU)")
     s.add_argument("--warm", type=Path, help="begin from this UNet folder (trained on SD's schedule)")

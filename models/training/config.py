@@ -81,6 +81,7 @@ class Config:
     cooldown: int = 0
     ema: float = 0.999
     drop_caption: float = 0.1
+    tiers: str = "all"
     compile: bool = False
     # judge
     judge_pictures: int = 40_000

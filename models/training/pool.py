@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import random
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -83,16 +84,21 @@ def fill(config: Config, shards: int, quiet: bool = False) -> None:
 
 
 class Pool:
-    """Random access to all finished shards; :meth:`refresh` picks up new ones."""
+    """Random access to all finished shards; :meth:`refresh` picks up new ones.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: of the shards. only: subjects; pictures that show any other are passed over (None: all pictures count).
+    """
+
+    def __init__(self, folder: Path, only: Collection[str] | None = None) -> None:
+        self.folder, self.only = folder, None if only is None else frozenset(only)
         self.latents: list[np.ndarray] = []
         self.specs: list[list[str]] = []
+        self.picks: list[tuple[int, int]] = []
         self._names: set[str] = set()
         self.refresh()
-        if not self.latents:
-            raise FileNotFoundError(f"no shards in {folder}: run the data stage")
+        if not self.picks:
+            raise FileNotFoundError(f"no pictures in {folder}: run the data stage")
 
     def refresh(self) -> int:
         """Open shards that have appeared; the number of pictures."""
@@ -101,11 +107,16 @@ class Pool:
                 continue
             self._names.add(path.name)
             self.latents.append(np.load(path, mmap_mode="r"))
-            self.specs.append(path.with_suffix(".jsonl").read_text().splitlines())
-        return sum(len(x) for x in self.latents)
+            lines = path.with_suffix(".jsonl").read_text().splitlines()
+            self.specs.append(lines)
+            self.picks += [(len(self.specs) - 1, i) for i, line in enumerate(lines) if self._wanted(line)]
+        return len(self.picks)
+
+    def _wanted(self, line: str) -> bool:
+        return self.only is None or all(o["s"] in self.only for o in json.loads(line)["objects"])
 
     def draw(self, n: int, r: random.Random) -> tuple[torch.Tensor, list[Spec]]:
         """``n`` latents float32 [n, 4, h, w] and their specs."""
-        picks = [(k := r.randrange(len(self.latents)), r.randrange(len(self.latents[k]))) for _ in range(n)]
+        picks = [self.picks[r.randrange(len(self.picks))] for _ in range(n)]
         x = np.stack([self.latents[k][i] for k, i in picks])
         return torch.from_numpy(x).float(), [json.loads(self.specs[k][i]) for k, i in picks]

@@ -255,6 +255,18 @@ def test_pool_refuses_another_encoder(mini: Config, tmp_path: Path) -> None:
         pool.fill(config, 1, quiet=True)
 
 
+def test_pool_can_be_kept_to_some_subjects(mini: Config) -> None:
+    everything = pool.Pool(mini.data / "pool")
+    seen = {o["s"] for s in everything.draw(200, random.Random(0))[1] for o in s["objects"]}
+    some = frozenset(sorted(seen)[::2])
+    fewer = pool.Pool(mini.data / "pool", some)
+    assert 0 < fewer.refresh() < everything.refresh()
+    x, specs = fewer.draw(60, random.Random(0))
+    assert {o["s"] for s in specs for o in s["objects"]} <= some and len(x) == 60
+    with pytest.raises(FileNotFoundError):
+        pool.Pool(mini.root / "nowhere")
+
+
 def test_a_killed_run_goes_on_as_if_it_had_not_been(mini: Config, tmp_path: Path) -> None:
     whole = copy_of(mini, tmp_path / "a")
     stage_diffusion.train(whole, quiet=True)
