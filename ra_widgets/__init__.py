@@ -51,6 +51,9 @@ _NAMES = {
     "GenerateBar": "widgets",
     "Stage": "widgets",
     "MaskPainter": "widgets",
+    "Sketch": "widgets",
+    "OutpaintFrame": "widgets",
+    "CropResize": "widgets",
     "InfoBar": "widgets",
     "GalleryView": "widgets",
     "VerifyView": "widgets",
@@ -90,14 +93,17 @@ if TYPE_CHECKING:
     from ra_widgets.results import Record, Result
     from ra_widgets.widgets import (
         BatchPanel,
+        CropResize,
         GalleryView,
         GenerateBar,
         InfoBar,
         MaskPainter,
+        OutpaintFrame,
         PromptEditor,
         SamplerPanel,
         SeedPanel,
         SizePanel,
+        Sketch,
         Stage,
         VerifyView,
     )

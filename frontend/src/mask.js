@@ -1,14 +1,17 @@
 /** The mask painter: what is painted is what will be made anew. */
 import { Ants } from "./lib/canvas-ants.js";
-import { RasterDoc, decodePixels } from "./lib/canvas-doc.js";
+import { brushKit, showState } from "./lib/canvas-brush.js";
+import { RasterDoc } from "./lib/canvas-doc.js";
+import { decodePixels, docOf } from "./lib/canvas-picture.js";
 import { encodePng } from "./lib/canvas-png.js";
 import { strokePainter } from "./lib/canvas-strokes.js";
 import { alike, boxOf, enclosed, feather, fillBox, fillPolygon, fillRegion, invert, polygonBox } from "./lib/canvas-raster.js";
+import { shapePainter } from "./lib/canvas-shapes.js";
 import { surface } from "./lib/canvas-surface.js";
 import { choice, download, dropTarget, filePicker, lineSlider, skinColor, tool } from "./lib/canvas-tools.js";
-import { outward, union } from "./lib/canvas-view.js";
+import { outward } from "./lib/canvas-view.js";
 import { frame, h, icon } from "./lib/dom.js";
-import { clamp, throttle } from "./lib/format.js";
+import { clamp } from "./lib/format.js";
 
 const LARGEST_FILE = 64 * 2 ** 20;
 const TOOLS = [
@@ -21,21 +24,13 @@ const TOOLS = [
 ];
 const VIEWS = ["overlay", "edge", "mask"];
 
-/** The documents of this page by the key of their widget. */
-const docs = new Map();
-
-function docOf(model) {
-  const key = model.get("_key");
-  if (!docs.has(key)) docs.set(key, new RasterDoc(model, 1));
-  return docs.get(key);
-}
+const open = (model) => docOf(model, () => new RasterDoc(model, 1));
 
 function render({ model, el }) {
   const ctx = frame({ model, el }, "mask");
-  const doc = docOf(model);
+  const doc = open(model);
   const ants = new Ants();
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
-  let shape = null; // what lasso or rectangle is drawing: {points, erase}
 
   // -- drawing the window --------------------------------------------------------------------------------------------
   let tint = [194, 64, 45];
@@ -81,32 +76,8 @@ function render({ model, el }) {
       g.imageSmoothingEnabled = false;
       g.drawImage(ants.canvas, 0, 0, ants.canvas.width * ratio, ants.canvas.height * ratio);
     }
-    if (shape) drawShape(g, view, ratio);
+    shapes.draw(g, view, ratio);
   }
-
-  function drawShape(g, view, ratio) {
-    const at = (p) => [(p.x * view.scale + view.x) * ratio, (p.y * view.scale + view.y) * ratio];
-    g.beginPath();
-    if (shape.kind === "rectangle") {
-      const box = boxOf(doc.width, doc.height, shape.points[0], shape.points.at(-1));
-      if (!box) return;
-      g.rect(...at(box), box.w * view.scale * ratio, box.h * view.scale * ratio);
-    } else shape.points.forEach((p, index) => (index ? g.lineTo(...at(p)) : g.moveTo(...at(p))));
-    g.lineWidth = ratio;
-    g.setLineDash([]);
-    g.strokeStyle = "white";
-    g.stroke();
-    g.setLineDash([4 * ratio, 4 * ratio]);
-    g.strokeStyle = "black";
-    g.stroke();
-  }
-  const shapeBox = () => {
-    if (!shape) return null;
-    const xs = shape.points.map((p) => p.x);
-    const ys = shape.points.map((p) => p.y);
-    const [x, y] = [Math.min(...xs), Math.min(...ys)];
-    return { x: x - 1, y: y - 1, w: Math.max(...xs) - x + 2, h: Math.max(...ys) - y + 2 };
-  };
 
   const changed = (rect) => {
     if (!rect) return;
@@ -127,6 +98,14 @@ function render({ model, el }) {
     pressure: () => ctx.get("pressure"),
     changed: (rect) => doc.tell("changed", rect),
   });
+  const shapes = shapePainter(doc, () => board, (kind, points, erase) => {
+    const box = kind === "rectangle" ? boxOf(doc.width, doc.height, points[0], points[1]) : polygonBox(doc.width, doc.height, points);
+    if (!box) return;
+    doc.step(box, (data) => {
+      if (kind === "rectangle") fillBox(data, doc.width, box, erase ? 0 : 255);
+      else fillPolygon(data, doc.width, doc.height, points, erase);
+    });
+  });
   const takesAway = (p) => p.erase || p.alt;
   const fillAt = (p) => {
     const [x, y] = [Math.floor(p.x), Math.floor(p.y)];
@@ -144,146 +123,46 @@ function render({ model, el }) {
     if (!doc.ready) return;
     const kind = ctx.get("tool");
     if (kind === "brush" || kind === "eraser") strokes.start(p, kind === "eraser" || p.erase || (p.alt && kind === "brush"));
-    else if (kind === "lasso" || kind === "rectangle") shape = { kind, points: [p], erase: takesAway(p) };
+    else if (kind === "lasso" || kind === "rectangle") shapes.start(kind, p, takesAway(p));
     else if (kind === "fill") fillAt(p);
     else if (kind === "segment" && !ctx.get("_busy")) {
       ctx.send({ type: "segment", x: Math.floor(p.x), y: Math.floor(p.y), erase: takesAway(p) });
     }
   }
-  function move(points) {
-    if (strokes.active) strokes.move(points);
-    else if (shape) {
-      const before = shapeBox();
-      if (shape.kind === "rectangle") shape.points[1] = points.at(-1);
-      else {
-        for (const p of points) {
-          const last = shape.points.at(-1);
-          if (Math.hypot(p.wx - last.wx, p.wy - last.wy) >= 1) shape.points.push(p);
-        }
-      }
-      board.redrawPart(outward(union(before, shapeBox()), 2 / board.view.scale));
-    }
-  }
-  function end(p) {
-    if (strokes.active) strokes.end(p);
-    else if (shape) {
-      const { kind, points, erase } = shape;
-      const box = shapeBox();
-      shape = null;
-      if (doc.ready) {
-        const rect = kind === "rectangle" ? boxOf(doc.width, doc.height, points[0], p) : polygonBox(doc.width, doc.height, points);
-        if (rect) {
-          doc.step(rect, (data) => {
-            if (kind === "rectangle") fillBox(data, doc.width, rect, erase ? 0 : 255);
-            else fillPolygon(data, doc.width, doc.height, points, erase);
-          });
-        }
-      }
-      board.redrawPart(outward(box, 2 / board.view.scale));
-    }
-  }
-  function cancel() {
+  const move = (points) => (strokes.active ? strokes.move(points) : shapes.move(points));
+  const end = (p) => (strokes.active ? strokes.end(p) : shapes.end(p));
+  const cancel = () => {
     if (strokes.active) strokes.cancel();
-    const box = shapeBox();
-    shape = null;
-    board.redrawPart(box && outward(box, 2 / board.view.scale));
-  }
-
-  let lastHover = null;
-  const showRing = () => {
-    const p = lastHover;
-    const kind = ctx.get("tool");
-    const brush = kind === "brush" || kind === "eraser";
-    board.canvas.dataset.cursor = brush ? "brush" : "cross";
-    if (!p || !doc.ready || (!brush && !p.key)) return board.ring(null);
-    const at = p.key ? { x: p.x * board.view.scale + board.view.x, y: p.y * board.view.scale + board.view.y } : { x: p.wx, y: p.wy };
-    const radius = brush ? (ctx.get("brush") / 2) * board.view.scale * (strokes.active ? strokes.factor : 1) : 5;
-    return board.ring({ ...at, radius, inner: brush ? 1 - ctx.get("softness") / 100 : 0 });
-  };
-  const hover = (p) => {
-    lastHover = p;
-    showRing();
+    shapes.cancel();
   };
 
-  const most = () => Math.max(1, doc.width, doc.height);
-  const pushSlowly = throttle((values) => ctx.push(values), 80);
-  const setBrush = (value) => {
-    const brush = Math.round(clamp(value, 1, most()));
-    model.set("brush", brush);
-    pushSlowly({ brush });
-    showRing();
-  };
-  const setSoftness = (value) => {
-    const softness = Math.round(clamp(value, 0, 100));
-    model.set("softness", softness);
-    pushSlowly({ softness });
-    showRing();
-  };
-  const biggerBrush = () => setBrush(Math.max(ctx.get("brush") + 1, ctx.get("brush") * 1.12));
-  const smallerBrush = () => setBrush(Math.min(ctx.get("brush") - 1, ctx.get("brush") / 1.12));
-
-  // a pen for the keyboard: arrows move it, Enter puts it down and lifts it
-  let pen = null;
-  let penDown = false;
-  const keyPen = (event) => {
-    const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!arrow && event.key !== "Enter") return false;
-    if (!doc.ready || event.ctrlKey || event.metaKey) return false;
-    pen ??= { x: doc.width / 2, y: doc.height / 2 };
-    if (arrow) {
-      const step = event.shiftKey ? 1 : Math.max(1, Math.round(12 / board.view.scale));
-      pen.x = clamp(pen.x + arrow[0] * step, 0, doc.width);
-      pen.y = clamp(pen.y + arrow[1] * step, 0, doc.height);
-    }
-    const { scale, x, y } = board.view;
-    const point = { ...pen, wx: pen.x * scale + x, wy: pen.y * scale + y, pressure: 1, type: "key", erase: false, alt: event.altKey, shift: false, key: true };
-    if (arrow && penDown) move([point]);
-    if (!arrow) {
-      const short = ["fill", "segment"].includes(ctx.get("tool"));
-      if (penDown) end(point);
-      else start(point);
-      penDown = short ? false : !penDown;
-    }
-    // the window follows the pen
-    const [across, down] = board.window;
-    const dx = point.wx < 20 ? 60 : point.wx > across - 20 ? -60 : 0;
-    const dy = point.wy < 20 ? 60 : point.wy > down - 20 ? -60 : 0;
-    if ((dx || dy) && scale * doc.width > across - 40) board.pan(dx, dy);
-    hover(point);
-    return true;
-  };
-
+  const kit = brushKit(ctx, doc, () => board, {
+    isBrush: () => ["brush", "eraser"].includes(ctx.get("tool")),
+    single: () => ["fill", "segment"].includes(ctx.get("tool")),
+    factor: () => (strokes.active ? strokes.factor : 1),
+    start,
+    move,
+    end,
+  });
   const letters = Object.fromEntries(TOOLS.map(([value, , , letter]) => [letter.toLowerCase(), value]));
   const nextView = () => ctx.push({ view: VIEWS[(VIEWS.indexOf(ctx.get("view")) + 1) % VIEWS.length] });
   function key(event, name) {
     const control = event.ctrlKey || event.metaKey;
     if (control && name === "z") return event.shiftKey ? doc.redo() : doc.undo(), true;
     if (control && name === "y") return doc.redo(), true;
-    if (keyPen(event)) return true;
+    if (kit.key(event)) return true;
     if (control || event.altKey) return false;
     if (name in letters && (letters[name] !== "segment" || ctx.get("_segments"))) ctx.push({ tool: letters[name] });
-    else if (event.key === "[") smallerBrush();
-    else if (event.key === "]") biggerBrush();
-    else if (event.key === "{") setSoftness(ctx.get("softness") - 10);
-    else if (event.key === "}") setSoftness(ctx.get("softness") + 10);
     else if (name === "i") act.invert();
     else if (name === "f") act.feather();
     else if (name === "v") nextView();
     else if (event.key === "Delete" || event.key === "Backspace") act.clear();
-    else if (event.key === "Escape" && (strokes.active || shape)) {
-      penDown = false;
+    else if (event.key === "Escape" && (strokes.active || shapes.active)) {
+      kit.down = false;
       cancel();
     } else return false;
     return true;
   }
-  const wheel = (delta, event) => {
-    if (!doc.ready || !delta) return false;
-    if (event.shiftKey) setSoftness(ctx.get("softness") - Math.sign(delta) * 5);
-    else if (delta < 0) biggerBrush();
-    else smallerBrush();
-    return true;
-  };
-
   const act = {
     invert: () => doc.step(doc.everything, (data) => invert(data)),
     clear: () => doc.step(doc.everything, (data) => data.fill(0)),
@@ -308,10 +187,12 @@ function render({ model, el }) {
     }
   };
 
-  const board = surface(ctx, { size: () => [doc.width || 4, doc.height || 3], paint, start, move, end, cancel, hover, key, wheel, moved: () => {
-    antsPart({ x: 0, y: 0, w: board?.window[0] ?? 0, h: board?.window[1] ?? 0 });
-    showRing();
-  } }, { key: "mask.canvas" });
+  const moved = () => {
+    antsPart({ x: 0, y: 0, w: board.window[0], h: board.window[1] });
+    kit.ring();
+  };
+  const box = () => ({ x: 0, y: 0, w: doc.width || 4, h: doc.height || 3 });
+  const board = surface(ctx, { box, paint, start, move, end, cancel, hover: kit.hover, key, wheel: kit.wheel, moved }, { key: "mask.canvas" });
 
   // -- the bar of tools ----------------------------------------------------------------------------------------------
   const picker = filePicker(load);
@@ -370,9 +251,9 @@ function render({ model, el }) {
     options.hidden = !brush && kind !== "fill";
     hint.textContent = ctx.t(`mask.hint.${kind}`);
     cancel();
-    showRing();
+    kit.ring();
   });
-  ctx.on("change:brush change:softness", showRing);
+  ctx.on("change:brush change:softness", kit.ring);
   ctx.watch("view texts", () => {
     viewName.textContent = ctx.t(`mask.view.${ctx.get("view")}`);
     repaintAll();
@@ -382,23 +263,17 @@ function render({ model, el }) {
   });
   ctx.watch("_busy", () => board.node.toggleAttribute("data-busy", Boolean(ctx.get("_busy"))));
   const showFacts = () => {
-    const range = brushLine.querySelector("input[type=range]");
-    range.max = String(Math.max(16, Math.round(most() / 2)));
-    range.dispatchEvent(new Event("ra-range"));
-    undo.disabled = !doc.history?.canUndo;
-    redo.disabled = !doc.history?.canRedo;
+    showState(ctx, doc, { undo, redo, brushLine });
     empty.hidden = Boolean(doc.width);
     const percent = doc.painted > 0 && doc.painted < 0.001 ? "<0.1" : (doc.painted * 100).toFixed(1);
     facts.textContent = doc.width ? ctx.t("mask.facts", { percent, width: doc.width, height: doc.height }) : "";
     ctx.root.dataset.painted = doc.painted.toFixed(6);
-    ctx.root.dataset.saved = String(doc.acked === doc.seq && !doc.incoming && doc.ready ? 1 : 0);
-    ctx.root.dataset.version = String(doc.known);
   };
   ctx.onTexts(showFacts);
   const deaf = doc.listen((what, rect) => {
-    if (what === "opened") {
-      cancel();
-      pen = null;
+    if (what === "opening") cancel();
+    else if (what === "opened") {
+      kit.reset();
       board.resize();
       repaintAll();
     } else if (what === "changed") changed(rect);
@@ -434,7 +309,7 @@ function render({ model, el }) {
 
 export default {
   initialize({ model }) {
-    docOf(model);
+    open(model);
   },
   render,
 };

@@ -12,12 +12,15 @@ import io
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import traitlets as tr
 from PIL import Image
 
 from ra_widgets.errors import InvalidRequest, RAError
+from ra_widgets.picture_files import Problem, read
+from ra_widgets.pictures import Picture
 from ra_widgets.widgets._base import RAWidget, shared
 
 PAGE_PIXELS = 4096 * 4096
@@ -35,7 +38,7 @@ def page_size(width: int, height: int, most: int = PAGE_PIXELS) -> tuple[int, in
 
 def page_bytes(image: Image.Image, size: tuple[int, int]) -> bytes:
     """The picture for the page: PNG while that is small, JPEG beyond (WebP where it has transparency)."""
-    alpha = "A" in image.getbands() or "transparency" in image.info
+    alpha = image.mode == "RGBA"
     if image.size != size:
         # reduce_by: a quick box filter first, so that 400 megapixels do not take a minute
         image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
@@ -51,17 +54,13 @@ def page_bytes(image: Image.Image, size: tuple[int, int]) -> bytes:
 
 
 def as_picture(source: Any) -> Image.Image:
-    """A PIL picture from a picture, a record, a path, or the bytes of a file."""
-    if isinstance(source, Image.Image):
-        return source
-    if hasattr(source, "image") and isinstance(source.image, Image.Image):
+    """A PIL picture of mode L, RGB or RGBA from whatever :func:`ra_widgets.picture_files.read` reads, or a path as text."""
+    if isinstance(source, Picture):
         return source.image
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes | bytearray) else source) as opened:
-            opened.load()
-            return opened
-    except Exception as error:
-        raise InvalidRequest("studio.error.picture", field="image", got=str(source)[:80]) from error
+        return read(Path(source).expanduser() if isinstance(source, str) else source)
+    except Problem as problem:
+        raise InvalidRequest(problem.key, field="image", **problem.values) from None  # type: ignore[arg-type]
 
 
 class PictureWidget(RAWidget):
@@ -71,6 +70,7 @@ class PictureWidget(RAWidget):
 
     _key = shared(tr.Unicode())
     _size = tr.List(tr.Int(), default_value=[0, 0]).tag(sync=True, echo_update=False)
+    _full = tr.List(tr.Int(), default_value=[0, 0]).tag(sync=True, echo_update=False)
     _version = tr.Dict().tag(sync=True, echo_update=False, to_json=lambda _, widget: widget._current_version())
     _picture = tr.Bytes(b"").tag(sync=True, echo_update=False, to_json=lambda _, widget: widget._page_bytes)
 
@@ -82,6 +82,7 @@ class PictureWidget(RAWidget):
         self._lock = threading.RLock()
         if image is not None:
             kwargs["_size"] = self._take(image)
+            kwargs["_full"] = self._full_size()
         super().__init__(**{"_key": uuid.uuid4().hex, **kwargs})
 
     def _take(self, source: Any) -> list[int]:
@@ -91,26 +92,30 @@ class PictureWidget(RAWidget):
         self._image = image
         return list(size)
 
+    def _full_size(self) -> list[int]:
+        return list(self._image.size) if self._image is not None else [0, 0]
+
     def _current_version(self) -> dict[str, Any]:
         return {"of": self._of, "n": self._n, "by": self._by, "seq": self._seq}
 
     @property
     def image(self) -> Image.Image | None:
-        """The picture that is worked on; set a PIL picture, a record, a path or bytes (None takes it away)."""
+        """The picture that is worked on; set a PIL picture, an array, a record, a path or the bytes
+        of a file (None takes it away)."""
         return self._image
 
     @image.setter
     def image(self, source: Any) -> None:
         with self._lock:
-            old = self._size
+            old = self._full
             if source is None:
                 self._image, self._page_bytes, size = None, b"", [0, 0]
             else:
                 size = self._take(source)
             self._of += 1
             self._n, self._by = self._n + 1, ""
-            self._size = size
-            self._picture_changed(same_size=size == old)
+            self._size, self._full = size, self._full_size()
+            self._picture_changed(same_size=self._full == old)
             self._send_all()
 
     def _picture_changed(self, same_size: bool) -> None:
@@ -118,7 +123,7 @@ class PictureWidget(RAWidget):
 
     def _send_all(self) -> None:
         # in one message, so that a page never sees a new picture with an old layer
-        self.send_state([name for name in ("_size", "_picture", "_layer", "_version") if self.has_trait(name)])
+        self.send_state([name for name in ("_size", "_full", "_picture", "_layer", "_version") if self.has_trait(name)])
 
 
 class RasterWidget(PictureWidget):

@@ -12,7 +12,8 @@ from PIL import Image, ImageChops, ImageFilter
 
 from ra_widgets.errors import InvalidRequest, RAError
 from ra_widgets.widgets._base import shared
-from ra_widgets.widgets._raster import RasterWidget, as_picture
+from ra_widgets.widgets._brushes import BrushWidget
+from ra_widgets.widgets._raster import as_picture
 from ra_widgets.widgets._traits import Whole
 
 Segmenter = Callable[[Image.Image, tuple[int, int]], Image.Image]
@@ -20,11 +21,11 @@ TOOLS = ("brush", "eraser", "lasso", "rectangle", "fill", "segment")
 VIEWS = ("overlay", "edge", "mask")
 
 
-class MaskPainter(RasterWidget):
+class MaskPainter(BrushWidget):
     """Paint a mask on a picture: white is what will be made anew.
 
     Args:
-        image: a PIL picture, a record, a path or the bytes of a file.
+        image: a PIL picture, an array, a record, a path or the bytes of a file; turned as its EXIF says.
         mask: a mask to begin with.
         segmenter: ``segmenter(image, (x, y)) -> mask``; with it there is a tool that masks what is clicked on.
 
@@ -53,11 +54,7 @@ class MaskPainter(RasterWidget):
     MESSAGES = ("patch", "lacking", "segment")
 
     tool = shared(tr.Enum(TOOLS, "brush"))
-    brush = shared(Whole(40))
-    softness = shared(Whole(0))
-    pressure = shared(tr.Bool(True))
     fill_by = shared(tr.Enum(("edge", "color"), "edge"))
-    tolerance = shared(Whole(24))
     feather_by = shared(Whole(8))
     view = shared(tr.Enum(VIEWS, "overlay"))
     _segments = shared(tr.Bool(False))
@@ -68,27 +65,9 @@ class MaskPainter(RasterWidget):
     ) -> None:
         self._segmenter: Segmenter | None = None
         super().__init__(image, **kwargs)
-        if image is not None and "brush" not in kwargs:
-            self.brush = self._good_brush()
         if mask is not None:
             self.mask = mask
         self.segmenter = segmenter
-
-    def _good_brush(self) -> int:
-        return max(2, round(max(self._size) / 12))
-
-    def _picture_changed(self, same_size: bool) -> None:
-        if self._image is not None and not same_size:
-            self.brush = self._good_brush()
-        super()._picture_changed(same_size)
-
-    @tr.validate("brush", "softness", "tolerance", "feather_by")
-    def _in_range(self, proposal: Any) -> int:
-        name = proposal["trait"].name
-        low, high = {"brush": (1, 8192), "softness": (0, 100), "tolerance": (0, 255), "feather_by": (1, 256)}[name]
-        if not low <= proposal["value"] <= high:
-            raise tr.TraitError(f"{name}: {low}..{high}")
-        return proposal["value"]
 
     # -- the mask --------------------------------------------------------------------------------------------------
     @property

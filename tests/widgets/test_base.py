@@ -16,7 +16,7 @@ from ra_widgets.widgets import _base
 PARTS = [
     widgets.PromptEditor, widgets.SamplerPanel, widgets.SizePanel, widgets.SeedPanel, widgets.BatchPanel,
     widgets.AdvancedPanel, widgets.GenerateBar, widgets.Stage, widgets.InfoBar, widgets.GalleryView, widgets.HeaderBar,
-    widgets.MaskPainter,
+    widgets.MaskPainter, widgets.Sketch, widgets.OutpaintFrame, widgets.CropResize,
 ]  # fmt: skip
 
 

@@ -6,53 +6,10 @@
  * that there is something new, asks, and takes it over as a step that can be undone.
  */
 import { History } from "./canvas-history.js";
+import { Pyramid, decodePixels } from "./canvas-picture.js";
 import { encodePng } from "./canvas-png.js";
 
 const BAND_BYTES = 2 * 2 ** 20; // of pixels a message: far below the servers' 10 MiB, and a short task each
-
-/** Pixels of a picture file, straight alpha, as {width, height, data}; throws if it is no picture. */
-export async function decodePixels(blob, width, height) {
-  const bitmap = await createImageBitmap(blob, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
-  const canvas = document.createElement("canvas");
-  canvas.width = width ?? bitmap.width;
-  canvas.height = height ?? bitmap.height;
-  const g = canvas.getContext("2d", { willReadFrequently: true });
-  g.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
-  return g.getImageData(0, 0, canvas.width, canvas.height);
-}
-
-/** A picture and its halves, quarters ...: small views are drawn from small pictures, fast and without flicker. */
-export class Pyramid {
-  constructor() {
-    this.levels = [];
-  }
-
-  async load(blob) {
-    const first = await createImageBitmap(blob);
-    const levels = [first];
-    for (let last = first; Math.max(last.width, last.height) > 700 && levels.length < 6; last = levels.at(-1)) {
-      const size = { resizeWidth: Math.max(1, last.width >> 1), resizeHeight: Math.max(1, last.height >> 1), resizeQuality: "medium" };
-      levels.push(await createImageBitmap(last, size));
-    }
-    this.clear();
-    this.levels = levels;
-  }
-
-  /** Draw on `g` at a scale, with the corner at (x, y), all in device pixels. */
-  draw(g, x, y, width, height) {
-    const fine = this.levels.findLast((level) => level.width >= width * 0.99) ?? this.levels[0];
-    if (!fine) return;
-    g.imageSmoothingEnabled = width < fine.width * 2;
-    g.imageSmoothingQuality = "medium";
-    g.drawImage(fine, x, y, width, height);
-  }
-
-  clear() {
-    this.levels.forEach((level) => level.close());
-    this.levels = [];
-  }
-}
 
 export class RasterDoc {
   /** @param {object} model @param {number} channels 1: a mask; 4: colour with straight alpha */
@@ -66,14 +23,14 @@ export class RasterDoc {
     this.of = null;
     this.reset();
     model.on("change:_version", () => this.versionChanged());
-    this.opening = this.open();
+    this.open();
   }
 
   reset() {
     Object.assign(this, { seq: 0, acked: 0, known: 0, stale: false, mixed: false, incoming: null, painted: 0 });
   }
 
-  /** `listener(what, rect)`: "opened", "changed", "saved". Returns how to stop. */
+  /** `listener(what, rect)`: "opening", "opened", "changed", "saved". Returns how to stop. */
   listen(listener) {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -86,6 +43,7 @@ export class RasterDoc {
   // -- from Python -------------------------------------------------------------------------------------------------
   async open() {
     const version = this.model.get("_version") ?? {};
+    this.tell("opening");
     this.of = version.of;
     this.ready = false;
     this.reset();
@@ -113,6 +71,8 @@ export class RasterDoc {
     this.ready = true;
     this.measure();
     this.tell("opened");
+    // what has happened meanwhile
+    this.versionChanged();
   }
 
   async unpack(bytes) {
@@ -123,12 +83,13 @@ export class RasterDoc {
     return grey;
   }
 
-  async versionChanged() {
+  versionChanged() {
     const version = this.model.get("_version") ?? {};
     if (version.of !== this.of) {
-      this.opening = this.open();
+      this.open();
       return;
     }
+    if (!this.ready) return;
     if (version.by === this.client) {
       this.acked = version.seq;
       if (version.n > this.known + 1) this.stale = true;

@@ -35,16 +35,21 @@ export class History {
 
   /** Say that this rectangle is about to be written to. */
   touch(rect) {
+    if (!this.open) return;
+    for (const index of this.tilesOf(rect)) if (!this.open.has(index)) this.open.set(index, this.read(index));
+  }
+
+  /** The numbers of the tiles that a rectangle meets. */
+  tilesOf(rect) {
     const inside = meet(rect, { x: 0, y: 0, w: this.width, h: this.height });
-    if (!inside || !this.open) return;
+    if (!inside) return [];
+    const found = [];
     const right = Math.floor((inside.x + inside.w - 1) / TILE);
     const bottom = Math.floor((inside.y + inside.h - 1) / TILE);
     for (let ty = Math.floor(inside.y / TILE); ty <= bottom; ty += 1) {
-      for (let tx = Math.floor(inside.x / TILE); tx <= right; tx += 1) {
-        const index = ty * this.across + tx;
-        if (!this.open.has(index)) this.open.set(index, this.read(index));
-      }
+      for (let tx = Math.floor(inside.x / TILE); tx <= right; tx += 1) found.push(ty * this.across + tx);
     }
+    return found;
   }
 
   /** End the step. Returns the rectangle that changed; null if nothing did, and then there is no step. */

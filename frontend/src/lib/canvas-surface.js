@@ -8,11 +8,11 @@ import { h } from "./dom.js";
 
 /**
  * @param {object} ctx the widget's frame
- * @param {object} on what the widget does: `size()` of the picture as [width, height], `paint(g, view, ratio, dirty)`
+ * @param {object} on what the widget does: `box()`, the rectangle that is shown as a whole (in picture pixels); `paint(g, view, ratio, dirty)`
  *   (in device pixels, clipped to dirty), and start, move, end, cancel of {@link Pointers}; points come in picture pixels
- * @param {{margin?: number, key?: string}} options margin around the whole picture; the canvas' accessible name
+ * @param {{margin?: (window: number[]) => number, key?: string}} options how many pixels of the window stay free around the whole; the canvas' accessible name
  */
-export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
+export function surface(ctx, on, { margin = () => 0, key = "canvas.label" } = {}) {
   const canvas = ctx.say(h("canvas", { class: "ra-canvas", tabindex: 0, role: "application" }), { "aria-label": key });
   const ring = h("div", { class: "ra-ring", hidden: true, "aria-hidden": "true" }, h("i"));
   const zoomText = h("output", { class: "ra-zoom-text" });
@@ -56,12 +56,24 @@ export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
     if (!asked && canvas.width) asked = requestAnimationFrame(frameNow);
   };
 
+  /** The view with the corner of `box` as its origin, for what knows only sizes. */
+  const shifted = (v, box, sign) => ({ scale: v.scale, x: v.x + sign * box.x * v.scale, y: v.y + sign * box.y * v.scale });
+  const whole = () => {
+    const all = on.box();
+    return shifted(fitView([all.w, all.h], window_, margin(window_)), all, -1);
+  };
+  const held = (next) => {
+    const all = on.box();
+    return shifted(holdView(shifted(next, all, 1), [all.w, all.h], window_), all, -1);
+  };
+
   const changeView = (next, isFit = false) => {
-    view = isFit ? next : holdView(next, on.size(), window_);
+    view = isFit ? next : held(next);
     // whole device pixels: otherwise every line of the picture is smeared over two
     view.x = Math.round(view.x * ratio) / ratio;
     view.y = Math.round(view.y * ratio) / ratio;
     fitted = isFit;
+    node.dataset.view = [view.scale, view.x, view.y].join(",");
     zoomText.textContent = `${Math.round(view.scale * 100)}%`;
     on.moved?.(view);
     self.redraw();
@@ -80,6 +92,10 @@ export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
     },
     get window() {
       return window_;
+    },
+    /** Whether all is shown, so that what grows should stay in view. */
+    get fitted() {
+      return fitted;
     },
     /** Draw all again in the next frame. */
     redraw() {
@@ -101,10 +117,10 @@ export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
       ask();
     },
     fit() {
-      changeView(fitView(on.size(), window_, margin), true);
+      changeView(whole(), true);
     },
     zoomBy(factor, x = window_[0] / 2, y = window_[1] / 2) {
-      changeView(zoomAt(view, x, y, factor, Math.min(0.05, fitView(on.size(), window_).scale / 2)));
+      changeView(zoomAt(view, x, y, factor, Math.min(0.05, whole().scale / 2)));
     },
     zoomTo(scale, x, y) {
       self.zoomBy(scale / view.scale, x, y);
@@ -114,8 +130,8 @@ export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
     },
     /** Another picture: its size decides the height of the window. */
     resize() {
-      const [width, height] = on.size();
-      node.style.setProperty("--ra-aspect", String(width / height));
+      const all = on.box();
+      node.style.setProperty("--ra-aspect", String(all.w / all.h));
       measure();
       self.fit();
     },
@@ -178,7 +194,7 @@ export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
     (event) => {
       const at = canvas.getBoundingClientRect();
       const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
-      if (event.ctrlKey || event.metaKey) self.zoomBy(Math.exp(-Math.max(-120, Math.min(120, step)) / 240), event.clientX - at.left, event.clientY - at.top);
+      if (event.ctrlKey || event.metaKey) self.zoomBy(Math.exp(-Math.max(-120, Math.min(120, step)) / 600), event.clientX - at.left, event.clientY - at.top);
       // a page scrolls past the canvas until somebody works on it
       else if (document.activeElement !== canvas || !on.wheel?.(event.shiftKey ? event.deltaX || event.deltaY : event.deltaY, event)) return;
       event.preventDefault();
@@ -186,25 +202,26 @@ export function surface(ctx, on, { margin = 0, key = "canvas.label" } = {}) {
     { passive: false },
   );
 
-  // keys that all widgets of this kind share; the widget's own come first
+  // keys work wherever the focus is in the widget, but a field keeps its own, and a button those that press it; what all
+  // widgets of this kind share comes after the widget's own
   const letter = (event) => (event.key.length === 1 ? event.key.toLowerCase() : event.key);
-  node.addEventListener("keydown", (event) => {
-    if (event.target !== canvas) return;
-    if (on.key?.(event, letter(event))) {
+  ctx.root.addEventListener("keydown", (event) => {
+    const here = event.target === canvas;
+    if (event.defaultPrevented || event.target.matches?.("input, select, textarea")) return;
+    if (!here && (event.key === " " || event.key === "Enter" || event.key.startsWith("Arrow"))) return;
+    const done = () => {
       event.preventDefault();
       event.stopPropagation();
-      return;
-    }
+    };
+    if (on.key?.(event, letter(event))) return done();
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const key = event.key;
-    if (key === " ") pointers.setSpace(true);
-    else if (key === "+" || key === "=") self.zoomBy(1.25);
-    else if (key === "-" || key === "_") self.zoomBy(0.8);
-    else if (key === "0") self.fit();
-    else if (key === "1") self.zoomTo(1);
+    if (event.key === " ") pointers.setSpace(true);
+    else if (event.key === "+" || event.key === "=") self.zoomBy(1.25);
+    else if (event.key === "-" || event.key === "_") self.zoomBy(0.8);
+    else if (event.key === "0") self.fit();
+    else if (event.key === "1") self.zoomTo(1);
     else return;
-    event.preventDefault();
-    event.stopPropagation();
+    done();
   });
   node.addEventListener("keyup", (event) => {
     if (event.key === " ") pointers.setSpace(false);

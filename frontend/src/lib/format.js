@@ -102,3 +102,9 @@ export function throttle(fn, ms, now = Date.now, later = setTimeout, stop = clea
   };
   return call;
 }
+
+/** A number of bytes for people: `512 MB`, `1.9 GB`. */
+export function bytes(value) {
+  if (value < 1000 * 2 ** 20) return `${Math.max(1, Math.round(value / 2 ** 20))} MB`;
+  return `${(value / 2 ** 30).toFixed(1)} GB`;
+}
