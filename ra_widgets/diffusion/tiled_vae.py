@@ -1,9 +1,10 @@
 """A VAE in tiles that gives what the VAE gives: pictures larger than memory, without seams and without patches of another tint.
 
-Memory goes where the picture is at full size. There, and only there, the VAE works on overlapping tiles; an overlap wider than
-the convolutions reach makes them exact. The group norms are the difficulty: their mean and variance belong to the whole picture,
-and a tile on its own would come out in another tone. So before the picture is made, the norms are measured one after another, each
-by a sweep over all tiles that ends at that norm. What is left of a difference is rounding.
+Memory goes where the picture is at full size. There, and only there, the VAE works on tiles that overlap by as much as the
+convolutions reach, which makes them exact. The group norms are the difficulty: their mean and variance belong to the whole
+picture, and a tile on its own would come out in another tone. So the norms are measured first, one after another, each by a sweep
+over all tiles that ends at that norm. Between the steps of the way the whole is kept, as far as the budget allows, so that a
+sweep is short. What is left of a difference is rounding.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from ra_widgets.diffusion.tiles import Box
 Done = Callable[[float], None]
 """``done(fraction)``; may raise to stop the work."""
 
-TILE = 512
-"""Side of a tile in pixels."""
+TILE = 256
+"""Side of a tile in pixels: what a processor's cache likes; GPUs like larger ones."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +107,33 @@ def peaks(units: list[Unit], shape: tuple[int, ...], bytes_each: int) -> list[in
         before = channels * height * width
         height, width = height * unit.up // unit.down, width * unit.up // unit.down
         channels = unit.channels
-        # inside a resnet the normed input, the result and the way around it live at the same time
-        found.append((2 * before + 2 * max(channels * height * width, 0)) * bytes_each)
+        # inside a resnet the input, the normed input, the result and the way around it live at the same time
+        found.append((2 * before + 2 * channels * height * width) * bytes_each)
     return found
 
 
-def split(units: list[Unit], shape: tuple[int, ...], bytes_each: int, budget: int) -> tuple[int, int]:
-    """First and last + 1 of the units that must work in tiles; (n, n) if none must. Units that need everything never do."""
-    heavy = [i for i, peak in enumerate(peaks(units, shape, bytes_each)) if peak > budget and units[i].reach is not None]
-    if not heavy:
-        return len(units), len(units)
-    return heavy[0], heavy[-1] + 1
+def segments(units: list[Unit], shape: tuple[int, ...], bytes_each: int, budget: int) -> list[tuple[int, int, bool]]:
+    """The way cut into (first, last + 1, in tiles?).
+
+    Units that need more than ``budget`` bytes at once work in tiles. A segment of them is as short as it can be with its input
+    and its result within the budget. Units that depend on everything are never cut.
+    """
+    heavy = [peak > budget and unit.reach is not None for peak, unit in zip(peaks(units, shape, bytes_each), units, strict=True)]  # fmt: skip
+    sizes = [shape[1] * shape[2] * shape[3] * bytes_each]
+    height, width = shape[2:]
+    for unit in units:
+        height, width = height * unit.up // unit.down, width * unit.up // unit.down
+        sizes.append(unit.channels * height * width * bytes_each)
+    found: list[tuple[int, int, bool]] = []
+    first = 0
+    while first < len(units):
+        last = first + 1
+        if heavy[first]:
+            while sizes[first] + sizes[last] > budget and last < len(units) and units[last].reach is not None:
+                last += 1
+        found.append((first, last, heavy[first]))
+        first = last
+    return found
 
 
 def run(units: list[Unit], x: torch.Tensor, *, budget: int, tile: int = TILE, done: Done | None = None) -> torch.Tensor:
@@ -125,32 +142,42 @@ def run(units: list[Unit], x: torch.Tensor, *, budget: int, tile: int = TILE, do
     Args:
         tile: side of a tile in pixels of the picture. done: reports progress.
     """
-    first, last = split(units, tuple(x.shape), x.element_size(), budget)
-    for unit in units[:first]:
-        x = unit.work(x)
-    if first < last:
-        x = _tiled(units[first:last], x, tile, done)
-    for unit in units[last:]:
-        x = unit.work(x.to(_dtype(unit)))
+    way = segments(units, tuple(x.shape), x.element_size(), budget)
+    if not any(tiled for _, _, tiled in way):
+        for unit in units:
+            x = unit.work(x)
+        return x.float()
+    # cells of the input a pixel: an encoder begins with pixels, a decoder ends with them
+    fine = 1
+    for unit in units:
+        fine = fine * unit.up
+    for number, (first, last, tiled) in enumerate(way):
+        part = None if done is None else _part(done, number, len(way))
+        for unit in [] if tiled else units[first:last]:
+            x = unit.work(x)
+        if tiled:
+            x = _tiled(units[first:last], x, max(16, tile // fine), part)
+        for unit in units[first:last]:
+            fine = max(1, fine * unit.down // unit.up)
+        if part is not None:
+            part(1.0)
     return x.float()
 
 
-def _dtype(unit: Unit) -> torch.dtype:
-    return next(parameter.dtype for module in unit.modules for parameter in module.parameters())
+def _part(done: Done, number: int, of: int) -> Done:
+    return lambda fraction: done((number + fraction) / of)
 
 
-def _tiled(units: list[Unit], x: torch.Tensor, tile: int, done: Done | None) -> torch.Tensor:
+def _tiled(units: list[Unit], x: torch.Tensor, side: int, done: Done | None) -> torch.Tensor:
     up = down = 1
     reach = 0.0
     for unit in units:
         reach += (unit.reach or 0) * down / up
         up, down = up * unit.up, down * unit.down
-    # tiles lie on the grid of the input: pixels for an encoder, something smaller for a decoder
-    side = max(down, tile // up // down * down)
-    overlap = -(-int(4 * reach + 4) // down) * down
-    if overlap * 2 > side:
-        side = overlap * 2
-    boxes = tiles.plan(x.shape[-1], x.shape[-2], (side, side), overlap, down)
+    halo = -(-int(reach + 1) // down) * down
+    side = max(side // down * down, 4 * halo)
+    boxes = tiles.plan(x.shape[-1], x.shape[-2], (side, side), 2 * halo, down)
+    own = cores(boxes, down)
 
     def work(piece: torch.Tensor) -> torch.Tensor:
         for unit in units:
@@ -160,25 +187,28 @@ def _tiled(units: list[Unit], x: torch.Tensor, tile: int, done: Done | None) -> 
     norms = Norms([module for unit in units for module in unit.modules])
     passes = norms.count + 1
     with norms.installed():
-        while _sweep(norms, boxes, x, work, down, passes, done):
+        while _sweep(norms, boxes, own, x, work, passes, done):
             pass
-
-        def count(now: int, of: int) -> None:
+        out: torch.Tensor | None = None
+        for index, (box, core) in enumerate(zip(boxes, own, strict=True)):
+            piece = core.times(up, down).of(work(box.of(x)))
+            if out is None:
+                size = x.shape[-2] * up // down, x.shape[-1] * up // down
+                out = piece.new_empty((*piece.shape[:2], *size))
+            left, top = (box.left + core.left) * up // down, (box.top + core.top) * up // down
+            Box(left, top, left + piece.shape[-1], top + piece.shape[-2]).of(out).copy_(piece)
             if done is not None:
-                done((passes - 1 + now / of) / passes)
-
-        where = x.device
-        return tiles.run(
-            x, work, tile=side, overlap=overlap, scale=(up, down), step=down, done=count, collect_on=where
-        ).to(x.dtype)
+                done((passes - 1 + (index + 1) / len(boxes)) / passes)
+    assert out is not None
+    return out
 
 
 def _sweep(
     norms: Norms,
     boxes: list[Box],
+    own: list[Box],
     x: torch.Tensor,
     work: Callable[[torch.Tensor], torch.Tensor],
-    step: int,
     passes: int,
     done: Done | None,
 ) -> bool:
@@ -186,7 +216,7 @@ def _sweep(
     settled = len(norms.known)
     if settled == norms.count:
         return False
-    for index, (box, core) in enumerate(zip(boxes, cores(boxes, step), strict=True)):
+    for index, (box, core) in enumerate(zip(boxes, own, strict=True)):
         norms.core = (core, box.width, box.height)
         try:
             work(box.of(x))
