@@ -15,6 +15,8 @@ from ra_widgets.request_base import MAX_PIXELS, MAX_SEED, Generation, Request, n
 RESIZE_MODES = ("Just resize", "Crop and resize", "Resize and fill", "Just resize (latent upscale)")
 FILLS = ("fill", "original", "latent noise", "latent nothing")
 CURVES = ("Aggressive", "Linear", "Lazy")
+UPSCALED_PIXELS = 64 * 1024 * 1024
+"""Largest result of :class:`Upscale`: 8192 x 8192 pixels, 192 MiB as RGB."""
 ROOM = 16
 """Without a size in the request, work on at most so many times the area that the model was trained on."""
 
@@ -256,8 +258,11 @@ class Upscale(Request):
 
     Args:
         image: the picture. scale: how many times, 1..8; or width, height: to this size instead (one of them: from the other).
-        crop: with both width and height: fill them and cut off what is over, else fit inside.
-        upscaler: name of the method. upscaler_2, upscaler_2_visibility: a second one, mixed in by 0..1.
+        crop: with both width and height: cut off what is over; else the picture covers them and may be larger one way.
+        upscaler: a name of ``kernel.upscalers``; None: what suits the model best, the kernel fills it in.
+        upscaler_2, upscaler_2_visibility: a second one, mixed in by 0..1.
+        tile_size: pixels of the small picture that a network sees at once, 64..2048; None: its own choice; 0: all.
+        tile_overlap: by how many pixels neighbouring tiles overlap, 0..256.
     """
 
     FIRST: ClassVar[tuple[str, ...]] = ("image", "scale", "width", "height", "crop", "upscaler")
@@ -268,6 +273,42 @@ class Upscale(Request):
     width: int | None = Field(None, ge=8, le=16384)
     height: int | None = Field(None, ge=8, le=16384)
     crop: bool = True
-    upscaler: str = "Lanczos"
-    upscaler_2: str | None = None
+    upscaler: str | None = Field(None, min_length=1, max_length=200)
+    upscaler_2: str | None = Field(None, min_length=1, max_length=200)
     upscaler_2_visibility: float = Field(0.0, ge=0, le=1)
+    tile_size: int | None = Field(None, ge=0, le=2048)
+    tile_overlap: int = Field(32, ge=0, le=256)
+
+    @field_validator("width", "height", "tile_size", "tile_overlap", mode="before")
+    @classmethod
+    def _no_bool(cls, value: Any) -> Any:
+        return no_bool(value)
+
+    @model_validator(mode="after")
+    def _area(self) -> Self:
+        width, height = self.covering_size
+        if width * height > UPSCALED_PIXELS:
+            name = "width" if self.width else "height" if self.height else "scale"
+            raise PydanticCustomError("invalid.pixels", "too many pixels", {"field": name, "limit": UPSCALED_PIXELS})
+        if self.tile_size is not None and 0 < self.tile_size < 64:
+            raise PydanticCustomError("invalid.at_least", "too small", {"field": "tile_size", "ge": 64})
+        return self
+
+    @property
+    def covering_size(self) -> tuple[int, int]:
+        """Width and height before the crop."""
+        wide, high = self.image.size
+        if not self.width and not self.height:
+            return max(1, round(wide * self.scale)), max(1, round(high * self.scale))
+        grow = max((self.width or 0) / wide, (self.height or 0) / high)
+        return max(1, self.width or 0, round(wide * grow)), max(1, self.height or 0, round(high * grow))
+
+    @property
+    def final_size(self) -> tuple[int, int]:
+        """Width and height of the result."""
+        return (self.width, self.height) if self.crop and self.width and self.height else self.covering_size
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the result."""
+        return self.final_size[0] * self.final_size[1]

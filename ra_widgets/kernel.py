@@ -22,12 +22,13 @@ from ra_widgets import progress
 from ra_widgets._version import __version__
 from ra_widgets.engines import Engine
 from ra_widgets.engines.local import LocalEngine
-from ra_widgets.errors import InvalidRequest
-from ra_widgets.gallery import Gallery, infotext
+from ra_widgets.errors import GalleryError, InvalidRequest
+from ra_widgets.gallery import Gallery, carriers, infotext
 from ra_widgets.gallery.ids import new_id
 from ra_widgets.jobs import Job, Listener
+from ra_widgets.library import upscalers
 from ra_widgets.library.identify import ModelInfo, available, resolve
-from ra_widgets.requests import Request, TextToImage
+from ra_widgets.requests import Request, TextToImage, Upscale
 from ra_widgets.results import Record, Result
 
 if TYPE_CHECKING:
@@ -111,6 +112,11 @@ class PipelineKernel:
             raise InvalidRequest("error.kernel_request", field="request", got=type(request).__name__)
         if getattr(request, "model", None):
             resolve(request.model)  # type: ignore[attr-defined]
+        if isinstance(request, Upscale):
+            for name in filter(None, (request.upscaler, request.upscaler_2)):
+                upscalers.resolve(name)
+        elif isinstance(request, TextToImage) and request.enable_hr:
+            upscalers.resolve(request.hr_upscaler, latent=True)
         job = self._job(request, keep)
         self._engine.submit(job)
         return job
@@ -159,6 +165,11 @@ class PipelineKernel:
         """Models that can be loaded by name."""
         return available()
 
+    @property
+    def upscalers(self) -> list[str]:
+        """Names of the upscalers for :class:`~ra_widgets.requests.Upscale`; hires fix knows the latent ones besides."""
+        return upscalers.names()
+
     # -- watching --------------------------------------------------------------------------------------------------
     @property
     def running(self) -> Job | None:
@@ -200,14 +211,20 @@ class PipelineKernel:
     ) -> Record:
         facts = {"ra_version": __version__, "model_path": model.path.name, **facts}
         extra = facts.pop("infotext", {})
-        text = infotext.format(request, model=model.name, model_hash=model.hash, extra=extra)
+        name, digest = model.name, model.hash
+        if isinstance(request, Upscale):
+            # no model made it; what made the picture that it was made from is kept
+            name = digest = ""
+            text = infotext.postprocessed(self._source_text(request), extra, (image.width, image.height))
+        else:
+            text = infotext.format(request, model=name, model_hash=digest, extra=extra)
         if self.gallery is not None and keep:
             record = self.gallery.save(
                 image,
                 request=request,
                 infotext=text,
-                model=model.name,
-                model_hash=model.hash,
+                model=name,
+                model_hash=digest,
                 seconds=seconds,
                 info=facts,
             )
@@ -220,8 +237,8 @@ class PipelineKernel:
                 width=image.width,
                 height=image.height,
                 infotext=text,
-                model=model.name,
-                model_hash=model.hash,
+                model=name,
+                model_hash=digest,
                 seconds=seconds,
                 created=datetime.now(UTC).astimezone(),
                 info=facts,
@@ -230,6 +247,17 @@ class PipelineKernel:
         if keep:
             self.history.append(record)
         return record
+
+    @staticmethod
+    def _source_text(request: Upscale) -> str:
+        """The infotext of the file that a picture came from, "" if there is none."""
+        path = request.image.origin
+        if path is None:
+            return ""
+        try:
+            return str(carriers.read(path).get("parameters", ""))
+        except (GalleryError, OSError):
+            return ""
 
     # -- life ------------------------------------------------------------------------------------------------------
     def close(self) -> None:

@@ -19,6 +19,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticCustomError, core_schema
 
 from ra_widgets import paths
@@ -79,6 +80,10 @@ class Picture:
             path = Path(source).expanduser().absolute()
             self._origin = _stamp(path)
             source = path
+        elif isinstance(getattr(source, "request", None), BaseModel) and isinstance(
+            getattr(source, "path", None), Path
+        ):
+            self._origin = _stamp(source.path)  # a record
         image = read(source)
         self._image = image
         self.width, self.height, self.mode = image.width, image.height, image.mode
@@ -108,6 +113,11 @@ class Picture:
     def size(self) -> tuple[int, int]:
         """Width and height."""
         return self.width, self.height
+
+    @property
+    def origin(self) -> Path | None:
+        """The file that it was read from, if that has not changed since."""
+        return self._origin[0] if self._origin is not None and _stamp(self._origin[0]) == self._origin else None
 
     @property
     def available(self) -> bool:
@@ -179,8 +189,8 @@ class Picture:
 
         A larger one that lies in no store yet is put into the home folder's.
         """
-        if self._origin is not None and _stamp(self._origin[0]) == self._origin:
-            return repr(str(self._origin[0]))
+        if self.origin is not None:
+            return repr(str(self.origin))
         path = self.path
         if path is None and self.available:
             data = self.png(6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -16,6 +17,7 @@ LATENT_UPSCALERS = (
     "Latent (nearest-exact)",
 )
 PIXEL_UPSCALERS = ("None", "Lanczos", "Nearest")
+_MORE_UPSCALERS: list[Callable[[], Iterable[str]]] = []
 EMPHASIS = ("Original", "No norm", "Ignore", "None")
 
 
@@ -89,7 +91,7 @@ class HiresFields(BaseModel):
     Args:
         enable_hr: make the second pass. denoising_strength: how much it may change, 0..1.
         hr_scale: enlargement 1..4; hr_resize_x, hr_resize_y: final size in pixels instead (0: from the other one).
-        hr_upscaler: one of the latent or pixel upscalers. hr_second_pass_steps: 0: as many as ``steps``.
+        hr_upscaler: one of the latent or pixel upscalers, or a network of ``kernel.upscalers``. hr_second_pass_steps: 0: as many as ``steps``.
         hr_sampler, hr_scheduler: None: the same. hr_prompt, hr_negative_prompt: "": the same.
     """
 
@@ -98,17 +100,21 @@ class HiresFields(BaseModel):
     hr_scale: float = Field(2.0, ge=1, le=4)
     hr_resize_x: int = Field(0, ge=0, le=4096, multiple_of=8)
     hr_resize_y: int = Field(0, ge=0, le=4096, multiple_of=8)
-    hr_upscaler: str = "Latent"
+    hr_upscaler: str = Field("Latent", min_length=1, max_length=200)
     hr_second_pass_steps: int = Field(0, ge=0, le=150)
     hr_sampler: str | None = None
     hr_scheduler: str | None = None
     hr_prompt: str = Field("", max_length=10_000)
     hr_negative_prompt: str = Field("", max_length=10_000)
 
-    @model_validator(mode="after")
-    def _known_upscaler(self) -> Self:
-        allowed = (*LATENT_UPSCALERS, *PIXEL_UPSCALERS)
-        if self.hr_upscaler not in allowed:
-            context = {"field": "hr_upscaler", "allowed": ", ".join(allowed), "got": repr(self.hr_upscaler)[:80]}
-            raise PydanticCustomError("invalid.upscaler", "unknown upscaler", context)
-        return self
+
+def add_upscalers(source: Callable[[], Iterable[str]]) -> None:
+    """Let :func:`known_upscalers` know of further names (the library's, which this room knows nothing of)."""
+    if source not in _MORE_UPSCALERS:
+        _MORE_UPSCALERS.append(source)
+
+
+def known_upscalers() -> tuple[str, ...]:
+    """All names that ``hr_upscaler`` may have just now."""
+    more = [name for source in _MORE_UPSCALERS for name in source()]
+    return tuple(dict.fromkeys([*LATENT_UPSCALERS, *PIXEL_UPSCALERS, *more]))

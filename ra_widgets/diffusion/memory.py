@@ -23,6 +23,9 @@ LARGE = 400_000_000
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
+TIGHT = 64_000_000
+"""Bytes for a VAE when memory has run out once."""
+
 T = TypeVar("T")
 
 
@@ -97,6 +100,28 @@ def device_name(device: torch.device) -> str:
     return "Apple GPU" if device.type == "mps" else f"CPU ({platform.machine()})"
 
 
+CPU_VAE_BUDGET = 600_000_000
+"""Bytes that a VAE may need at once on a CPU before it works in tiles: 1024 x 1024 pixels of the embedded model."""
+
+
+def available(device: torch.device) -> int:
+    """Bytes of memory that are free on a device just now."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # what torch has set aside and not in use is free for us, too
+        return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def vae_budget(device: torch.device) -> int:
+    """Bytes that coding a picture may take at once: within a third of what is free, and on a CPU no more than
+    :data:`CPU_VAE_BUDGET`, because there tiles cost little and memory belongs to other programs too."""
+    third = available(device) // 3
+    return max(64_000_000, third if device.type == "cuda" else min(third, CPU_VAE_BUDGET))
+
+
 def empty_cache(device: torch.device) -> None:
     """Give unused memory back to the device."""
     gc.collect()
@@ -125,15 +150,24 @@ class Ladder:
     pipe: Any
     device: torch.device
     taken: list[str] = field(default_factory=list)
+    vae_budget: int | None = None
 
     def _rungs(self) -> list[tuple[str, Callable[[], object]]]:
         vae, unet = getattr(self.pipe, "vae", None), getattr(self.pipe, "unet", None)
         rungs: list[tuple[str, Callable[[], object]]] = [("empty cache", lambda: None)]
-        if vae is not None and hasattr(vae, "enable_tiling"):
-            rungs.append(("VAE tiling", vae.enable_tiling))
+        if vae is not None:
+            rungs.append(("VAE tiling", self._tile_vae))
         if unet is not None and hasattr(unet, "set_attention_slice"):
             rungs.append(("attention slicing", lambda: unet.set_attention_slice("auto")))
         return rungs
+
+    def _tile_vae(self) -> None:
+        """Code in small tiles from now on: ours, which agree with the whole, else diffusers'."""
+        self.vae_budget = TIGHT
+        from ra_widgets.diffusion import tiled_vae
+
+        if not tiled_vae.can_be_cut(self.pipe.vae) and hasattr(self.pipe.vae, "enable_tiling"):
+            self.pipe.vae.enable_tiling()
 
     def run(self, work: Callable[[], T], **facts: object) -> T:
         """``work()``, again after each rung while memory does not suffice.

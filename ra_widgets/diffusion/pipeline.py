@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
+from ra_widgets.diffusion import memory, tiled_vae
 from ra_widgets.diffusion.clip_tokenizer import SIZE, is_clip, make_tokenizer
 from ra_widgets.diffusion.health import check_complete, check_finite
 from ra_widgets.diffusion.memory import LARGE, Ladder, choose_dtype, dtype_name
 from ra_widgets.diffusion.schedules import rescale_zero_terminal_snr
 from ra_widgets.diffusion.single_file import read_single_file, settle_prediction
+from ra_widgets.diffusion.tiles import Done
 from ra_widgets.errors import ModelError, RAError
 from ra_widgets.library.cards import read_json
 from ra_widgets.library.identify import ModelInfo
@@ -82,8 +84,11 @@ class LoadedModel:
         """Pixels per latent cell, 8 for Stable Diffusion."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents [B,4,h,w] to pixels: float32 [B,3,8h,8w] in 0..1. One picture at a time, so that a batch needs no more memory."""
+    def decode(self, latents: torch.Tensor, done: Done | None = None) -> torch.Tensor:
+        """Latents [B,4,h,w] to pixels: float32 [B,3,8h,8w] in 0..1. One picture at a time, so that a batch needs no more memory.
+
+        Pictures that are large for the memory are decoded in tiles, without a difference; ``done`` hears how far it is then.
+        """
         vae = self.vae
         upcast = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
         if upcast:
@@ -95,20 +100,27 @@ class LoadedModel:
                 cell = (latent / scale + shift).to(vae.dtype)
                 if self.cache.get("channels_last"):
                     cell = cell.contiguous(memory_format=torch.channels_last)
-                pictures.append(vae.decode(cell, return_dict=False)[0].float())
+                pictures.append(tiled_vae.decode(vae, cell, self._vae_budget, done).float())
         finally:
             if upcast:
                 vae.to(torch.float16)
         return (torch.cat(pictures) / 2 + 0.5).clamp_(0, 1)
 
-    def encode(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels float [B,3,H,W] in 0..1 to latents float32 [B,4,H/8,W/8]: the mean of the posterior, no random draw."""
+    @property
+    def _vae_budget(self) -> int:
+        return self.ladder.vae_budget or memory.vae_budget(self.device)
+
+    def encode(self, pixels: torch.Tensor, done: Done | None = None) -> torch.Tensor:
+        """Pixels float [B,3,H,W] in 0..1 to latents float32 [B,4,H/8,W/8]: the mean of the posterior, no random draw.
+
+        In tiles as :meth:`decode`.
+        """
         vae = self.vae
         scale, shift = vae.config.scaling_factor, getattr(vae.config, "shift_factor", None) or 0.0
         rows = []
         for picture in pixels.split(1):
             cell = (picture * 2 - 1).to(device=self.device, dtype=vae.dtype)
-            rows.append((vae.encode(cell).latent_dist.mode().float() - shift) * scale)
+            rows.append((tiled_vae.encode(vae, cell, self._vae_budget, done).float() - shift) * scale)
         return torch.cat(rows)
 
 

@@ -18,10 +18,7 @@ import torch
 from torch import nn
 
 from ra_widgets.diffusion import tiles
-from ra_widgets.diffusion.tiles import Box
-
-Done = Callable[[float], None]
-"""``done(fraction)``; may raise to stop the work."""
+from ra_widgets.diffusion.tiles import Box, Done
 
 TILE = 256
 """Side of a tile in pixels: what a processor's cache likes; GPUs like larger ones."""
@@ -151,8 +148,9 @@ def run(units: list[Unit], x: torch.Tensor, *, budget: int, tile: int = TILE, do
     fine = 1
     for unit in units:
         fine = fine * unit.up
-    for number, (first, last, tiled) in enumerate(way):
-        part = None if done is None else _part(done, number, len(way))
+    costs = peaks(units, tuple(x.shape), x.element_size())
+    for first, last, tiled in way:
+        part = None if done is None else _part(done, sum(costs[:first]) / sum(costs), sum(costs[first:last]) / sum(costs))  # fmt: skip
         for unit in [] if tiled else units[first:last]:
             x = unit.work(x)
         if tiled:
@@ -164,8 +162,8 @@ def run(units: list[Unit], x: torch.Tensor, *, budget: int, tile: int = TILE, do
     return x.float()
 
 
-def _part(done: Done, number: int, of: int) -> Done:
-    return lambda fraction: done((number + fraction) / of)
+def _part(done: Done, start: float, share: float) -> Done:
+    return lambda fraction: done(min(1.0, start + fraction * share))
 
 
 def _tiled(units: list[Unit], x: torch.Tensor, side: int, done: Done | None) -> torch.Tensor:
@@ -318,11 +316,34 @@ class Norms:
         self._now = norm
 
 
-def available(vae: Any) -> bool:
-    """Whether this VAE can be taken apart."""
+def decode(vae: Any, latents: torch.Tensor, budget: int, done: Done | None = None) -> torch.Tensor:
+    """What ``vae.decode`` gives for one picture's latents [1, C, h, w], within about ``budget`` bytes if that can be."""
+    units = _units(vae, decoder_units)
+    if units is None or max(peaks(units, tuple(latents.shape), latents.element_size())) <= budget:
+        return vae.decode(latents, return_dict=False)[0]
+    return run(units, latents, budget=budget, tile=_tile(latents), done=done)
+
+
+def encode(vae: Any, pixels: torch.Tensor, budget: int, done: Done | None = None) -> torch.Tensor:
+    """The mean of what ``vae.encode`` gives for one picture [1, 3, H, W] in -1..1, within about ``budget`` bytes."""
+    units = _units(vae, encoder_units)
+    if units is None or max(peaks(units, tuple(pixels.shape), pixels.element_size())) <= budget:
+        return vae.encode(pixels).latent_dist.mode()
+    return run(units, pixels, budget=budget, tile=_tile(pixels), done=done).chunk(2, 1)[0]
+
+
+def _units(vae: Any, of: Callable[[Any], list[Unit]]) -> list[Unit] | None:
+    """The steps of this VAE, None if it cannot be taken apart."""
     try:
-        decoder_units(vae)
-        encoder_units(vae)
+        return of(vae)
     except (AttributeError, ValueError):
-        return False
-    return True
+        return None
+
+
+def can_be_cut(vae: Any) -> bool:
+    """Whether :func:`decode` and :func:`encode` can work in tiles; else diffusers' own tiling is what is left."""
+    return _units(vae, decoder_units) is not None and _units(vae, encoder_units) is not None
+
+
+def _tile(x: torch.Tensor) -> int:
+    return TILE if x.device.type == "cpu" else 4 * TILE

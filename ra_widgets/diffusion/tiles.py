@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
+Done = Callable[[float], None]
+"""``done(fraction)``: reports how far it is; may raise to stop the work."""
+
 
 @dataclass(frozen=True)
 class Box:

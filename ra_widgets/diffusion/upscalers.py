@@ -1,14 +1,12 @@
 """Run upscalers: Pillow's filters, and networks of ESRGAN's family through spandrel, in tiles.
 
-Sizes follow the webui: the wanted size is ``int(side * scale // 8 * 8)``; a network is applied up to three times until the picture
-is large enough, then Lanczos brings it to the size.
+As in the webui a network is applied up to three times until the picture is large enough, then Lanczos brings it to the size.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from PIL import Image
 
 from ra_widgets._vendor import spandrel
 from ra_widgets.diffusion import memory, tiles
+from ra_widgets.diffusion.tiles import Done
 from ra_widgets.errors import EngineError, ModelError, OutOfMemory
 from ra_widgets.library import upscalers as registry
 from ra_widgets.library.headers import read_header
@@ -28,13 +27,11 @@ log = logging.getLogger(__name__)
 TILE, OVERLAP = 256, 32
 """Pixels of the small picture a tile has, and by how many neighbours overlap."""
 SMALLEST_TILE = 64
-MAX_PIXELS = 16384 * 16384 // 4
-"""Larger results are refused: 67 million pixels, 200 MB as bytes and 800 MB while they are put together."""
+MAX_PIXELS = 64 * 1024 * 1024
+"""Larger pictures are refused, on the way too: 8192 x 8192, 200 MB as bytes and 800 MB while they are put together."""
 
-Done = Callable[[float], None]
-"""``done(fraction)``: reports how far it is; may raise :class:`~ra_widgets.errors.JobCancelled`."""
-
-_FILTERS = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
+_LANCZOS = Image.Resampling.LANCZOS
+_FILTERS = {"None": _LANCZOS, "Lanczos": _LANCZOS, "Nearest": Image.Resampling.NEAREST}
 
 
 @dataclass(eq=False)
@@ -177,67 +174,60 @@ class Upscalers:
             self._loaded.pop(next(iter(self._loaded)))
         return network
 
-    def scale(
+    def resize(
         self,
         image: Image.Image,
         info: UpscalerInfo,
-        scale: float,
+        size: tuple[int, int],
         *,
         tile: int | None = None,
         overlap: int = OVERLAP,
         done: Done | None = None,
     ) -> Image.Image:
-        """An RGB picture enlarged by ``scale``, as the webui's upscalers do it.
+        """An RGB picture brought to ``size``: by the upscaler where it must grow, by Lanczos the rest of the way.
 
         Raises:
             ModelError, OutOfMemory, EngineError; whatever ``done`` raises.
         """
-        width, height = wanted_size(image.size, scale)
-        if info.kind != "network":
-            # the filters know nothing of multiples of 8 until the end, and make nothing smaller
-            if info.name in _FILTERS and scale > 1:
-                image = image.resize((int(image.width * scale), int(image.height * scale)), _FILTERS[info.name])
-        else:
-            network = self.network(info)
-            rounds = _rounds(image.size, (width, height), network.scale, scale)
-            for number in range(rounds):
-                if image.width * image.height * network.scale**2 > MAX_PIXELS:
-                    raise ModelError("upscaler.too_large", width=image.width * network.scale, height=image.height * network.scale)  # fmt: skip
-                image = _apply(network, image, tile, overlap, _part(done, number, rounds))
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.LANCZOS)
+        if size[0] * size[1] > MAX_PIXELS:
+            raise ModelError("upscaler.too_large", width=size[0], height=size[1])
+        scale = max(size[0] / image.width, size[1] / image.height)
+        if info.kind == "network" and scale > 1:
+            image = self._grow(image, self.network(info), size, tile, overlap, done)
+        if image.size != size:
+            image = image.resize(size, _FILTERS[info.name] if scale > 1 and info.kind == "filter" else _LANCZOS)
         if done is not None:
             done(1.0)
         return image
 
-    def resize(self, image: Image.Image, info: UpscalerInfo, size: tuple[int, int], **options: Any) -> Image.Image:
-        """An RGB picture brought to ``size`` exactly, as the webui's resize does: the upscaler only where it must grow."""
-        scale = max(size[0] / image.width, size[1] / image.height)
-        if info.name != "None" and scale > 1:
-            image = self.scale(image, info, scale, **options)
-        return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
+    def _grow(
+        self,
+        image: Image.Image,
+        network: Network,
+        size: tuple[int, int],
+        tile: int | None,
+        overlap: int,
+        done: Done | None,
+    ) -> Image.Image:
+        """Apply a network until the picture covers ``size``: 3 times at most, once if it does not enlarge at all."""
+        sizes = [image.size]
+        while len(sizes) <= 3 and (sizes[-1][0] < size[0] or sizes[-1][1] < size[1]):
+            sizes.append((sizes[-1][0] * network.scale, sizes[-1][1] * network.scale))
+            if network.scale == 1:
+                break
+        width, height = sizes[-1]
+        if width * height > MAX_PIXELS:
+            raise ModelError("upscaler.too_large", width=width, height=height)
+        # most of the time goes into the last round
+        areas = [w * h for w, h in sizes[:-1]]
+        for number in range(len(areas)):
+            part = _part(done, sum(areas[:number]) / sum(areas), areas[number] / sum(areas))
+            image = _apply(network, image, tile, overlap, part)
+        return image
 
 
-def wanted_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Width and height after enlarging by ``scale``: multiples of 8, at least 8."""
-    width, height = (max(8, int((side * scale) // 8 * 8)) for side in size)
-    return width, height
-
-
-def _rounds(size: tuple[int, int], wanted: tuple[int, int], factor: int, scale: float) -> int:
-    """How often a network of this factor is applied: until the picture is large enough, 3 times at most, once if it
-    does not enlarge at all."""
-    count, (width, height) = 0, size
-    while count < 3 and not (width >= wanted[0] and height >= wanted[1] and (count > 0 or scale != 1)):
-        count += 1
-        if factor == 1:
-            break
-        width, height = width * factor, height * factor
-    return count
-
-
-def _part(done: Done | None, number: int, of: int) -> Done | None:
-    return None if done is None else lambda fraction: done((number + fraction) / of)
+def _part(done: Done | None, start: float, share: float) -> Done | None:
+    return None if done is None else lambda fraction: done(start + fraction * share)
 
 
 def _apply(network: Network, image: Image.Image, tile: int | None, overlap: int, done: Done | None) -> Image.Image:

@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING, Any
 from ra_widgets.errors import EngineError, JobCancelled, ModelError, RAError
 from ra_widgets.events import Cancelled, Done, Failed, Loading, Started
 from ra_widgets.jobs import Job, JobQueue
+from ra_widgets.library import upscalers
 from ra_widgets.library.identify import ModelInfo, resolve
-from ra_widgets.requests import Request
+from ra_widgets.requests import Request, Upscale
 from ra_widgets.results import Record, Result
 
 if TYPE_CHECKING:
     from ra_widgets.diffusion.pipeline import LoadedModel
 
 log = logging.getLogger(__name__)
+
+MODEL_FREE = ("upscale",)
+"""Kinds of requests that no model is needed for."""
 
 Save = Callable[[Any, Request, "ModelInfo", float, dict[str, Any], bool], Record]
 """``save(image, request of this picture, model, seconds, facts, keep) -> Record``; ``keep`` False: not into the gallery."""
@@ -63,6 +67,7 @@ class LocalEngine:
         self._state = "idle"
         self._loaded: LoadedModel | None = None
         self._second: LoadedModel | None = None
+        self._device_only: LoadedModel | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         # an interpreter that ends while torch works in a daemon thread can crash: stop the work first
@@ -144,7 +149,7 @@ class LocalEngine:
                 if self._state != "closed":
                     self._state = "idle"
                 del job
-        self._loaded = self._second = None
+        self._loaded = self._second = self._device_only = None
 
     def _carry_out(self, job: Job) -> Done | Failed | Cancelled:
         records: list[Record] = []
@@ -154,8 +159,11 @@ class LocalEngine:
             if isinstance(request, LoadModel):
                 self._need(request.info, job)
                 return Done(job_id=job.id, result=request.info)  # type: ignore[arg-type]
-            wanted = resolve(request.model) if getattr(request, "model", None) else self.model
-            model = self._need(wanted, job)
+            if request.kind in MODEL_FREE:
+                model = self._bare()
+            else:
+                wanted = resolve(request.model) if getattr(request, "model", None) else self.model
+                model = self._need(wanted, job)
             request = _settle(request, model.info)
             job.emit(Started(job_id=job.id, request=request))
             self._state = "working"
@@ -197,6 +205,19 @@ class LocalEngine:
         memory.empty_cache(device)
         return fresh
 
+    def _bare(self) -> LoadedModel:
+        """For work that no model is needed for: the model if it is loaded, else only a device."""
+        if self._loaded is not None:
+            return self._loaded
+        if self._device_only is None:
+            import torch
+
+            from ra_widgets.diffusion import memory, pipeline
+
+            device = memory.choose_device(self._device_wanted)
+            self._device_only = pipeline.LoadedModel(self.model, None, device, torch.float32)
+        return self._device_only
+
     def _beside(self, name: str) -> LoadedModel:
         """A further model beside the one in use (the refiner); the last one asked for is kept."""
         info = resolve(name)
@@ -230,7 +251,8 @@ class LocalEngine:
             records.append(record)
             return record
 
-        jpeg = tasks.previewer(model).jpeg if self.previews and model.own_engine else None
+        shown = self.previews and model.own_engine and request.kind not in MODEL_FREE
+        jpeg = tasks.previewer(model).jpeg if shown else None
         work = Work(job, request.images, finish, jpeg, self._beside)
         with torch.inference_mode():
             tasks.run(model, request, work)
@@ -239,6 +261,8 @@ class LocalEngine:
 def _settle(request: Any, info: ModelInfo) -> Any:
     """Fill in the model's defaults and the random seed."""
     width, height = info.default_size
+    if isinstance(request, Upscale) and request.upscaler is None:
+        request = request.replace(upscaler=upscalers.default(info.name))
     return request.resolved(width=width, height=height, cfg_scale=info.default_cfg)
 
 

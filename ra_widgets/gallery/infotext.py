@@ -106,6 +106,21 @@ def format(
     return compose(str(getattr(request, "prompt", "")), str(getattr(request, "negative_prompt", "")), ordered)
 
 
+def postprocessed(source: str, fields: Mapping[str, Any], size: tuple[int, int]) -> str:
+    """The infotext of a picture made from another without a model: the other's text, with ``fields`` (webui's
+    ``Postprocess ...``) at its end; without one, a text of these alone.
+
+    Args:
+        source: infotext of the other picture, or "". size: width and height of the result.
+    """
+    own = {key: value for key, value in fields.items() if value is not None}
+    line = ", ".join(f"{key}: {quote(value)}" for key, value in own.items())
+    if len(pairs(source.strip().split("\n")[-1])) >= 3:
+        return f"{source.strip()}, {line}"
+    # at least three pairs, or readers take the line for a prompt
+    return compose(source.strip(), "", {"Size": f"{size[0]}x{size[1]}", **own, "Version": f"ra {__version__}"})
+
+
 def compose(prompt: str, negative: str, fields: Mapping[str, Any]) -> str:
     """The text from its parts: fields in the order given, None left out, values quoted where they must be."""
     written = {key: value for key, value in fields.items() if value is not None}

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, MultipleOf
 
 from ra_widgets import samplers
 from ra_widgets.i18n import t
-from ra_widgets.request_fields import EMPHASIS, LATENT_UPSCALERS, PIXEL_UPSCALERS
+from ra_widgets.request_fields import EMPHASIS, known_upscalers
 from ra_widgets.requests import TextToImage
 
 NUMBERS: tuple[tuple[str, str], ...] = (
@@ -169,7 +169,7 @@ def _read_hires(fields: dict[str, Any], data: Mapping[str, Any], notes: list[str
     for name, key in _HIRES_TEXTS:
         if data.get(key):
             fields[name] = str(data[key])[:10_000]
-    _choose(fields, "hr_upscaler", "Hires upscaler", data, (*LATENT_UPSCALERS, *PIXEL_UPSCALERS), notes)
+    _choose(fields, "hr_upscaler", "Hires upscaler", data, known_upscalers(), notes)
     name, schedule = str(data.get("Hires sampler") or ""), str(data.get("Hires schedule type") or "")
     try:
         inside = None

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from ra_widgets import paths
 from ra_widgets.errors import ModelError
+from ra_widgets.library.hashes import sha256_of
 from ra_widgets.library.headers import read_header
-from ra_widgets.request_fields import LATENT_UPSCALERS, PIXEL_UPSCALERS
+from ra_widgets.request_fields import LATENT_UPSCALERS, PIXEL_UPSCALERS, add_upscalers
 
 FOLDERS = (
     "ESRGAN", "RealESRGAN", "BSRGAN", "SwinIR", "ScuNET", "DAT", "HAT", "SPAN", "upscalers", "upscale_models", "Upscaler",
@@ -53,6 +54,11 @@ class UpscalerInfo:
     name: str
     kind: str
     path: Path | None = None
+
+    @property
+    def hash(self) -> str:
+        """First 10 hex digits of the file's sha256, "" for what has no file."""
+        return sha256_of(self.path)[:10] if self.path is not None else ""
 
 
 def _shipped() -> Path:
@@ -130,3 +136,6 @@ def card(info: UpscalerInfo) -> dict[str, object]:
 def default(model: str) -> str:
     """The upscaler that suits a model's pictures best: ours for the embedded model's, else Lanczos."""
     return EMBEDDED if model == paths.EMBEDDED and _shipped().is_file() else "Lanczos"
+
+
+add_upscalers(names)

@@ -91,36 +91,31 @@ def test_progress_rises_and_cancel_is_heard(models):
     seen = []
     tools = upscalers.Upscalers(CPU)
     info = registry.resolve("tiny-compact")
-    tools.scale(picture(), info, 4, tile=32, done=seen.append)
+    tools.resize(picture(), info, (200, 160), tile=32, done=seen.append)
     assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) > 8
 
     def stop(fraction):
         raise JobCancelled()
 
     with pytest.raises(JobCancelled):
-        tools.scale(picture(), info, 2, tile=32, done=stop)
-
-
-@pytest.mark.parametrize(
-    ("name", "scale", "size"),
-    [
-        ("Lanczos", 2, (96, 80)),  # 100 x 80: sides are multiples of 8, as in the webui
-        ("Nearest", 1.5, (72, 56)),
-        ("None", 3, (144, 120)),
-        ("tiny-compact", 2, (96, 80)),
-        ("tiny-compact", 3, (144, 120)),  # two rounds of 2, then down
-        ("R-ESRGAN 4x+", 2, (96, 80)),
-        ("Lanczos", 0.5, (24, 16)),
-    ],
-)
-def test_sizes_follow_the_webui(models, name, scale, size):
-    assert upscalers.Upscalers(CPU).scale(picture(), registry.resolve(name), scale).size == size
+        tools.resize(picture(), info, (100, 80), tile=32, done=stop)
 
 
 def test_resize_reaches_any_size(models):
     tools = upscalers.Upscalers(CPU)
-    for name in ("None", "Lanczos", "tiny-compact"):
-        assert tools.resize(picture(), registry.resolve(name), (77, 63)).size == (77, 63)
+    for name in ("None", "Lanczos", "Nearest", "tiny-compact", "R-ESRGAN 4x+"):
+        for size in ((77, 63), (150, 120), (9, 200), (20, 16)):
+            assert tools.resize(picture(), registry.resolve(name), size).size == size
+    # a filter makes the size at once, a network of 2 is applied twice for 3 times the size
+    nearest = picture().resize((150, 120), Image.Resampling.NEAREST)
+    assert tools.resize(picture(), registry.resolve("Nearest"), (150, 120)).tobytes() == nearest.tobytes()
+    twice = tools.resize(picture(), registry.resolve("tiny-compact"), (200, 160))
+    once = tools.resize(picture(), registry.resolve("tiny-compact"), (100, 80))
+    assert tools.resize(once, registry.resolve("tiny-compact"), (200, 160)).tobytes() == twice.tobytes()
+    assert (
+        tools.resize(picture(), registry.resolve("tiny-compact"), (150, 120)).tobytes()
+        == twice.resize((150, 120), Image.Resampling.LANCZOS).tobytes()
+    )
     small = picture().resize((20, 20), Image.Resampling.LANCZOS)
     # nothing to enlarge: the network is not asked
     assert list(tools.resize(picture(), registry.resolve("tiny-compact"), (20, 20)).tobytes()) == list(small.tobytes())
@@ -195,7 +190,7 @@ def test_other_networks_are_no_upscalers(models):
 
 def test_too_large_is_refused_before_the_work(models):
     with pytest.raises(ModelError) as caught:
-        upscalers.Upscalers(CPU).scale(Image.new("RGB", (6000, 6000)), registry.resolve("R-ESRGAN 4x+"), 2)
+        upscalers.Upscalers(CPU).resize(Image.new("RGB", (4000, 3000)), registry.resolve("R-ESRGAN 4x+"), (8000, 6000))
     assert caught.value.key == "upscaler.too_large"
 
 

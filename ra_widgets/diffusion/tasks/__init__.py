@@ -13,7 +13,9 @@ from ra_widgets.errors import EngineError
 
 Recipe = Callable[[LoadedModel, Any, Work], None]
 
-_MODULES = {"txt2img": "text_to_image"}
+_MODULES = {"txt2img": "text_to_image", "upscale": "upscale"}
+_ANY_MODEL = ("upscale",)
+"""Kinds that any model, and none, will do for."""
 
 
 def run(model: LoadedModel, request: Any, work: Work) -> None:
@@ -25,7 +27,9 @@ def run(model: LoadedModel, request: Any, work: Work) -> None:
     name = _MODULES.get(request.kind)
     if name is None:
         raise EngineError("error.no_task", kind=str(request.kind))
-    recipe: Recipe = import_module(f"{__name__}.{name if model.own_engine else 'foreign'}").run
+    recipe: Recipe = import_module(
+        f"{__name__}.{name if model.own_engine or request.kind in _ANY_MODEL else 'foreign'}"
+    ).run
     recipe(model, request, work)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.tasks.passes import Pass, plan_walk, to_image, to_pixels
+from ra_widgets.diffusion.tasks.upscale import tools
+from ra_widgets.diffusion.tiles import Done
+from ra_widgets.library import upscalers as registry
 from ra_widgets.requests import TextToImage
 
 LATENT_MODES: dict[str, tuple[str, bool]] = {
@@ -23,7 +25,6 @@ LATENT_MODES: dict[str, tuple[str, bool]] = {
     "Latent (nearest)": ("nearest", False),
     "Latent (nearest-exact)": ("nearest-exact", False),
 }
-_FILTERS = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST, "None": Image.Resampling.LANCZOS}
 
 
 def plan_second(model: LoadedModel, request: TextToImage, first: Timeline) -> Pass:
@@ -51,8 +52,13 @@ def plan_second(model: LoadedModel, request: TextToImage, first: Timeline) -> Pa
     )
 
 
-def enlarge(model: LoadedModel, request: TextToImage, latents: torch.Tensor, second: Pass) -> torch.Tensor:
-    """Latents [B, 4, h, w] of the first pass to those that the second begins with, at its size."""
+def enlarge(
+    model: LoadedModel, request: TextToImage, latents: torch.Tensor, second: Pass, done: Done | None = None
+) -> torch.Tensor:
+    """Latents [B, 4, h, w] of the first pass to those that the second begins with, at its size.
+
+    ``done(fraction)`` hears how far a network is, and may raise to stop it.
+    """
     cells = (second.height // model.latent_scale, second.width // model.latent_scale)
     crop_w, crop_h = _overhang(request, second)
     scale = model.latent_scale
@@ -64,11 +70,12 @@ def enlarge(model: LoadedModel, request: TextToImage, latents: torch.Tensor, sec
         top, left = crop_h // scale // 2, crop_w // scale // 2
         return grown[:, :, top : top + cells[0], left : left + cells[1]].contiguous()
     pictures = []
+    upscaler = registry.resolve(request.hr_upscaler)
     for latent in latents.split(1):
         image = to_image(model.decode(latent)[0])
         size = (second.width + crop_w, second.height + crop_h)
         if image.size != size:
-            image = image.resize(size, _FILTERS[request.hr_upscaler])
+            image = tools(model).resize(image, upscaler, size, done=done)
         left, top = crop_w // 2, crop_h // 2
         pictures.append(to_pixels(image.crop((left, top, left + second.width, top + second.height))))
     return model.encode(torch.stack(pictures))

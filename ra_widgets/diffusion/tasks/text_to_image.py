@@ -59,7 +59,9 @@ def _batch(
     work.batch(len(seeds), passes=[first.walk.run_steps, second.walk.run_steps] if second else [first.walk.run_steps])
     latents = model.ladder.run(lambda: sample(model, request, first, seeds, work), **sizes)
     if second is not None:
-        enlarged = model.ladder.run(lambda: hires.enlarge(model, request, latents, second), **sizes)
+        enlarged = model.ladder.run(
+            lambda: hires.enlarge(model, request, latents, second, lambda _: work.check()), **sizes
+        )
         work.next_pass()
         latents = model.ladder.run(lambda: sample(model, request, second, seeds, work, enlarged), **sizes)
     for latent in latents.split(1):
