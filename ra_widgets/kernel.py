@@ -23,17 +23,22 @@ from ra_widgets._version import __version__
 from ra_widgets.engines import Engine
 from ra_widgets.engines.local import LocalEngine
 from ra_widgets.errors import GalleryError, InvalidRequest
-from ra_widgets.gallery import Gallery, carriers, infotext
+from ra_widgets.gallery import Gallery, carriers, control_settings, infotext
 from ra_widgets.gallery.ids import new_id
 from ra_widgets.jobs import Job, Listener
 from ra_widgets.library import upscalers
+from ra_widgets.library.control import ControlInfo, controls
 from ra_widgets.library.identify import ModelInfo, available, resolve
+from ra_widgets.pictures import Picture
 from ra_widgets.requests import Request, TextToImage, Upscale
 from ra_widgets.results import Record, Result
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from PIL.Image import Image
+
+    from ra_widgets.diffusion.control.modules import Module
     from ra_widgets.experiments.verify import Report
 
 
@@ -170,6 +175,54 @@ class PipelineKernel:
         """Names of the upscalers for :class:`~ra_widgets.requests.Upscale`; hires fix knows the latent ones besides."""
         return upscalers.names()
 
+    # -- control ---------------------------------------------------------------------------------------------------
+    @property
+    def controls(self) -> list[ControlInfo]:
+        """Control models in the library: ControlNets, T2I-Adapters, IP-Adapters, depth estimators; ``info.fits(kernel.model)``."""
+        return controls()
+
+    @property
+    def preprocessors(self) -> list[Module]:
+        """What makes control maps: name and the meaning of the thresholds of each."""
+        from ra_widgets.diffusion.control.modules import MODULES
+
+        return list(MODULES.values())
+
+    def control_map(
+        self,
+        image: Any,
+        module: str = "canny",
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        resize_mode: str = "Crop and resize",
+        processor_res: int | None = None,
+        threshold_a: float | None = None,
+        threshold_b: float | None = None,
+    ) -> Image:
+        """The map that a control unit would be given for a picture, as a PIL image. Works in the calling thread.
+
+        Args:
+            image: anything that :class:`~ra_widgets.pictures.Picture` takes. module: name of a preprocessor.
+            width, height: size of the generation; None: the picture's own. The others: as in ``ControlUnit``.
+
+        Raises:
+            InvalidRequest: no picture, no such module. ModelError: it needs a depth model that is not there.
+        """
+        from ra_widgets.diffusion.control.maps import Recipe, preview
+
+        picture = Picture(image)
+        recipe = Recipe(
+            module,
+            width or picture.width,
+            height or picture.height,
+            resize_mode,
+            processor_res,
+            threshold_a,
+            threshold_b,
+        )
+        return preview(picture, recipe)
+
     # -- watching --------------------------------------------------------------------------------------------------
     @property
     def running(self) -> Job | None:
@@ -218,6 +271,8 @@ class PipelineKernel:
             text = infotext.postprocessed(self._source_text(request), extra, (image.width, image.height))
         else:
             text = infotext.format(request, model=name, model_hash=digest, extra=extra)
+        extra = facts.pop("infotext", {}) | control_settings.written(request, facts.get("control"))
+        text = infotext.format(request, model=model.name, model_hash=model.hash, extra=extra)
         if self.gallery is not None and keep:
             record = self.gallery.save(
                 image,

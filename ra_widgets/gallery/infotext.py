@@ -16,7 +16,7 @@ from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets._version import __version__
-from ra_widgets.gallery import recipe, settings
+from ra_widgets.gallery import control_settings, recipe, settings
 from ra_widgets.gallery.recipe import DEFAULTS
 from ra_widgets.gallery.settings import number, to_int
 from ra_widgets.requests import Generation, Request, TextToImage
@@ -141,24 +141,28 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
     cfg, size, strength = get("cfg_scale"), request.final_size, get("subseed_strength", 0)
     denoise, clip_skip = get("denoising_strength"), get("clip_skip", 1)
     batch, count = get("batch_size", 1), get("n_iter", 1)
-    return {
-        "Steps": get("steps"),
-        "Sampler": name,
-        "Schedule type": schedule,
-        "CFG scale": None if cfg is None else number(cfg),
-        "Seed": get("seed", -1) if seed is None else seed,
-        "Size": f"{size[0]}x{size[1]}" if size else None,
-        "Model hash": model_hash or None,
-        "Model": model or get("model"),
-        "Variation seed": get("subseed") if strength else None,
-        "Variation seed strength": number(strength) if strength else None,
-        # in text to image it belongs to hires fix, and is written with it
-        "Denoising strength": None if denoise is None or get("kind") == "txt2img" else number(denoise),
-        "Clip skip": clip_skip if clip_skip and clip_skip > 1 else None,
-        # the webui reads "Batch size" back; a single picture's text has neither
-        "Batch size": batch if batch > 1 else None,
-        "Batch count": count if count > 1 else None,
-    } | settings.written(request, schedule)
+    return (
+        {
+            "Steps": get("steps"),
+            "Sampler": name,
+            "Schedule type": schedule,
+            "CFG scale": None if cfg is None else number(cfg),
+            "Seed": get("seed", -1) if seed is None else seed,
+            "Size": f"{size[0]}x{size[1]}" if size else None,
+            "Model hash": model_hash or None,
+            "Model": model or get("model"),
+            "Variation seed": get("subseed") if strength else None,
+            "Variation seed strength": number(strength) if strength else None,
+            # in text to image it belongs to hires fix, and is written with it
+            "Denoising strength": None if denoise is None or get("kind") == "txt2img" else number(denoise),
+            "Clip skip": clip_skip if clip_skip and clip_skip > 1 else None,
+            # the webui reads "Batch size" back; a single picture's text has neither
+            "Batch size": batch if batch > 1 else None,
+            "Batch count": count if count > 1 else None,
+        }
+        | settings.written(request, schedule)
+        | control_settings.written(request)
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- reading

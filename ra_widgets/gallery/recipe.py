@@ -7,7 +7,7 @@ from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets.errors import InvalidRequest
-from ra_widgets.gallery import settings
+from ra_widgets.gallery import control_settings, settings
 from ra_widgets.i18n import t
 from ra_widgets.requests import MAX_PIXELS, MAX_PROMPT, TextToImage
 
@@ -61,6 +61,7 @@ def convert(parsed: Mapping[str, Any], *, keep_model: bool = True) -> tuple[Text
     _sampler(parsed, fields, notes)
     fields |= settings.read(parsed, notes)
     settings.finish_hires(fields)
+    fields |= control_settings.read(parsed, notes)
     if fields.get("width", 0) * fields.get("height", 0) > MAX_PIXELS:
         notes.append(t("infotext.moved", field="Size", value=f"{fields.pop('width')}x{fields.pop('height')}", used="-"))
     model = _model(parsed)
@@ -131,5 +132,11 @@ _USED = {
 
 
 def _unused(parsed: Mapping[str, Any], hires: bool) -> list[str]:
-    keys = [key for key in parsed if key not in _USED and (key not in DEFAULTS or parsed[key] != DEFAULTS[key])]
+    keys = [
+        key
+        for key in parsed
+        if key not in _USED
+        and not control_settings.is_key(key)
+        and (key not in DEFAULTS or parsed[key] != DEFAULTS[key])
+    ]
     return [key for key in keys if not (hires and key == "Denoising strength")]  # without hires fix it is img2img's

@@ -22,9 +22,14 @@ def controlnet(unet: Any, *, seed: int = 0, zero: bool = False) -> Any:
     net = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=HINT).float()
     if not zero:
         with torch.no_grad():
-            for conv in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
+            for conv in (*net.controlnet_down_blocks, net.controlnet_mid_block):
                 torch.nn.init.normal_(conv.weight, std=0.06)
                 torch.nn.init.normal_(conv.bias, std=0.02)
+            # strong enough that the map is seen through the random layers
+            hint = net.controlnet_cond_embedding
+            for conv in (hint.conv_in, *hint.blocks, hint.conv_out):
+                torch.nn.init.kaiming_normal_(conv.weight)
+                torch.nn.init.zeros_(conv.bias)
     return net
 
 

@@ -95,7 +95,7 @@ def test_the_estimator_learns_resumes_and_is_found_by_the_library(mini: Config, 
     assert (info.kind, info.name) == ("depth", "random-depth")
     from ra_widgets.diffusion.control.depth import DepthModel
 
-    estimator = DepthModel(info, torch.device("cpu"))
+    estimator = DepthModel.load(info, torch.device("cpu"))
     images = control_data.Pictures(whole.data / "control").images[:2]
     ours = stage_depth.predict(stage_depth.trained(whole).to(torch.float16).float(), images)
     from PIL import Image

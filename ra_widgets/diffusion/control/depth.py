@@ -24,10 +24,23 @@ _lock = threading.Lock()
 
 
 class DepthModel:
-    """A depth estimator in memory, float32."""
+    """A depth estimator in memory: a transformers model and what its preprocessor says of sizes and means."""
 
-    def __init__(self, info: ControlInfo, device: torch.device) -> None:
-        self.info, self.device = info, device
+    def __init__(self, net: Any, settings: dict[str, Any], device: torch.device) -> None:
+        self.device, self.settings = device, settings
+        self.net = net.to(device).eval().requires_grad_(False)
+        config = net.config
+        self.far_is_large = (
+            config.model_type in FAR_IS_LARGE or getattr(config, "depth_estimation_type", "") == "metric"
+        )
+
+    @classmethod
+    def load(cls, info: ControlInfo, device: torch.device) -> DepthModel:
+        """Read one from the library.
+
+        Raises:
+            ModelError: its files are damaged.
+        """
         try:
             import_libraries()
             from transformers import AutoModelForDepthEstimation
@@ -41,13 +54,13 @@ class DepthModel:
         except Exception as error:
             detail = " ".join(str(error).split())[:240] or type(error).__name__
             raise ModelError("model.load_failed", name=info.name, detail=detail) from error
-        self.net = net.to(device).eval().requires_grad_(False)
-        file = info.path / "preprocessor_config.json"
-        self.settings: dict[str, Any] = read_json(file) if file.is_file() else {}
-        config = net.config
-        self.far_is_large = (
-            config.model_type in FAR_IS_LARGE or getattr(config, "depth_estimation_type", "") == "metric"
-        )
+        return cls.of(net, info.path, device)
+
+    @classmethod
+    def of(cls, net: Any, folder: Path, device: torch.device) -> DepthModel:
+        """One that is in memory, with the ``preprocessor_config.json`` of a folder."""
+        file = folder / "preprocessor_config.json"
+        return cls(net, read_json(file) if file.is_file() else {}, device)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) at which the network sees a picture: its own size, sides in proportion where it allows that."""
@@ -67,7 +80,8 @@ class DepthModel:
         pixels = F.interpolate(pixels, (height, width), mode="bicubic", align_corners=False, antialias=True).clamp(0, 1)
         mean = torch.tensor(self.settings.get("image_mean") or [0.5] * 3).view(1, 3, 1, 1)
         std = torch.tensor(self.settings.get("image_std") or [0.5] * 3).view(1, 3, 1, 1)
-        found = self.net(pixel_values=((pixels - mean) / std).to(self.device)).predicted_depth[0].float().cpu()
+        weight = next(self.net.parameters())
+        found = self.net(pixel_values=((pixels - mean) / std).to(weight)).predicted_depth[0].float().cpu()
         found = found.squeeze(0) if found.ndim == 3 else found
         return -found if self.far_is_large else found
 
@@ -93,7 +107,7 @@ def depth_model(name: str = "", device: torch.device | None = None) -> DepthMode
     key = (str(info.path), str(device))
     with _lock:
         if key not in _kept:
-            fresh = DepthModel(info, device)
+            fresh = DepthModel.load(info, device)
             _kept.clear()
             _kept[key] = fresh
         return _kept[key]

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ra_widgets.diffusion.control.modules import Module, find_module
+from ra_widgets.pictures import Picture
 
 MAX_CACHE = 64 * 1024 * 1024
 """Bytes of maps that are kept."""
@@ -173,3 +174,17 @@ def _scaled(page: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         # thin lines that are averaged away would leave an empty map: a quarter of a pixel is still a line
         return np.where(scaled > (127 if grows else 63), np.uint8(255), np.uint8(0))
     return scaled
+
+
+def preview(picture: Picture, recipe: Recipe) -> Image.Image:
+    """The map of a picture to look at; depth is estimated on the CPU. torch is imported only for that.
+
+    Raises:
+        InvalidRequest: no such module. ModelError: there is no depth model.
+    """
+    depth = None
+    if find_module(recipe.module).needs == "depth":
+        from ra_widgets.diffusion.control.depth import depth_model
+
+        depth = depth_model()
+    return Image.fromarray(make_map(picture.sha256, picture.rgb, recipe, depth))

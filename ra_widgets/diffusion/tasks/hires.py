@@ -49,6 +49,7 @@ def plan_second(model: LoadedModel, request: TextToImage, first: Timeline) -> Pa
         width // scale * scale,
         height // scale * scale,
         refine=True,
+        hires=True,
     )
 
 

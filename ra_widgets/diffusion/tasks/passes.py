@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from ra_widgets.diffusion.conditioning import Part, TextEncoder, Timeline
+from ra_widgets.diffusion.control.steering import Steering
 from ra_widgets.diffusion.denoiser import LCMDenoiser, ModelDenoiser, diffusers_call
 from ra_widgets.diffusion.guidance import CFGDenoiser, Cond, GuidanceOptions, Refiner
 from ra_widgets.diffusion.noise import BrownianNoise, ImageNoise
@@ -19,8 +20,10 @@ from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.plan import SamplingPlan, plan
 from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
 from ra_widgets.diffusion.sampling_base import Step
+from ra_widgets.diffusion.tasks import control
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.errors import EngineError, InvalidRequest
+from ra_widgets.pictures import Picture
 from ra_widgets.prompt import split_networks
 from ra_widgets.requests import TextToImage
 from ra_widgets.samplers import SAMPLERS_INFO
@@ -37,6 +40,10 @@ class Pass:
     Attributes:
         walk: sampler and sigmas. prompt, negative: texts. timeline: what their schedules count against.
         width, height: pixels. refine: hand over to the refiner, if the request names one.
+        hires: whether this is the second pass of hires fix.
+        picture: what control units without a picture of their own look at. mask: L, white where to paint; for inpainting
+            modules. place, whole: the part of a picture of size ``whole`` that is worked on ("only masked"), for units with
+            their own picture.
     """
 
     walk: SamplingPlan
@@ -46,6 +53,11 @@ class Pass:
     width: int
     height: int
     refine: bool = False
+    hires: bool = False
+    picture: Picture | None = None
+    mask: Image.Image | None = None
+    place: tuple[int, int, int, int] | None = None
+    whole: tuple[int, int] = (0, 0)
 
 
 TEXTS = {
@@ -82,6 +94,9 @@ def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dic
         # the webui's spelling: signs that would break its list are left out of names
         named = (e.name.replace(":", "").replace(",", "") for e in used)
         facts["infotext"]["TI hashes"] = ", ".join(f"{n}: {e.hash}" for n, e in zip(named, used, strict=True))
+    names = control.labels(model, request)
+    if names:
+        facts["control"] = names
     return request, facts
 
 
@@ -149,8 +164,9 @@ def sample(
     first = noise.first().to(model.device)
     x = walk.start(first) if init is None else walk.start(first, init)
     prompts, negatives = conditioning(model, request, this, len(seeds))
+    steer = control.steering(model, request, this)
     guided = CFGDenoiser(
-        denoiser(model, walk),
+        denoiser(model, walk, steer),
         prompts,
         negatives,
         guidance(model, request),
@@ -160,17 +176,20 @@ def sample(
     )
 
     def report(step: Step) -> None:
+        if steer is not None:
+            steer.step = step.i
         work.progress(step.i + 1, step.total or walk.run_steps)
         work.preview(step.denoised if guided.denoised is None else guided.denoised, step.i + 1)
 
-    latents = SAMPLERS[walk.info.name](
-        guided,
-        x,
-        walk.sigmas,
-        noise_sampler=noise_sampler(request, walk, noise, x),
-        callback=report,
-        **pick_options(walk.info.name, **sampler_options(request, walk)),
-    )
+    with control.installed(steer):
+        latents = SAMPLERS[walk.info.name](
+            guided,
+            x,
+            walk.sigmas,
+            noise_sampler=noise_sampler(request, walk, noise, x),
+            callback=report,
+            **pick_options(walk.info.name, **sampler_options(request, walk)),
+        )
     if not bool(torch.isfinite(latents).all()):
         raise EngineError("error.nan")
     return latents
@@ -224,9 +243,11 @@ def noise_sampler(request: TextToImage, walk: SamplingPlan, noise: ImageNoise, x
     return BrownianNoise(x, positive.min(), positive.max(), noise.seeds, rng=request.rng)
 
 
-def denoiser(model: LoadedModel, walk: SamplingPlan) -> ModelDenoiser:
-    """The model's denoiser for this sampler, made once."""
+def denoiser(model: LoadedModel, walk: SamplingPlan, steer: Steering | None = None) -> ModelDenoiser:
+    """The model's denoiser for this sampler; without steering made once."""
     kind = LCMDenoiser if walk.info.name == "LCM" else ModelDenoiser
+    if steer is not None:
+        return kind(diffusers_call(model.unet, steer), model.alphas_cumprod, model.prediction_type)
     key = kind.__name__
     if key not in model.cache:
         model.cache[key] = kind(diffusers_call(model.unet), model.alphas_cumprod, model.prediction_type)
