@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "studio": "ra_widgets.commands.studio",
     "lab": "ra_widgets.commands.lab",
     "generate": "ra_widgets.commands.generate",
+    "upscale": "ra_widgets.commands.upscale",
     "verify": "ra_widgets.commands.verify",
     "models": "ra_widgets.commands.models",
     "doctor": "ra_widgets.commands.doctor",

@@ -97,8 +97,14 @@ def seconds(value: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def follow(job: Job, console: Console, *, quiet: bool = False) -> None:
-    """Show a job's events until it is over. Ctrl-C cancels the job and is passed on."""
+def follow(
+    job: Job, console: Console, *, quiet: bool = False, working: str = "cli.generate.working", steps: bool = True
+) -> None:
+    """Show a job's events until it is over. Ctrl-C cancels the job and is passed on.
+
+    Args:
+        working: key of the word for what it does. steps: count the steps, too.
+    """
     with meter(console, quiet=quiet) as display:
         for event in job.events():
             if isinstance(event, Queued):
@@ -106,13 +112,13 @@ def follow(job: Job, console: Console, *, quiet: bool = False) -> None:
             elif isinstance(event, Loading):
                 display.show(t("cli.generate.loading", model=event.model), event.fraction if event.fraction else None)
             elif isinstance(event, Started):
-                display.show(t("cli.generate.working"), 0.0)
+                display.show(t(working), 0.0)
             elif isinstance(event, Progress):
                 parts = []
                 if event.images > 1:
                     parts.append(t("cli.generate.image", image=min(event.image + 1, event.images), images=event.images))
-                if event.steps:
+                if steps and event.steps:
                     parts.append(t("cli.generate.step", step=event.step, steps=event.steps))
                 if event.eta and event.eta >= 0.05:
                     parts.append(t("cli.generate.eta", seconds=seconds(event.eta)))
-                display.show(t("cli.generate.working"), min(max(event.fraction, 0.0), 1.0), " · ".join(parts))
+                display.show(t(working), min(max(event.fraction, 0.0), 1.0), " · ".join(parts))
