@@ -263,7 +263,7 @@ class PipelineKernel:
         self, image: Any, request: Request, model: ModelInfo, seconds: float, facts: dict[str, Any], keep: bool = True
     ) -> Record:
         facts = {"ra_version": __version__, "model_path": model.path.name, **facts}
-        extra = facts.pop("infotext", {})
+        extra = facts.pop("infotext", {}) | control_settings.written(request, facts.get("control"))
         name, digest = model.name, model.hash
         if isinstance(request, Upscale):
             # no model made it; what made the picture that it was made from is kept
@@ -271,8 +271,6 @@ class PipelineKernel:
             text = infotext.postprocessed(self._source_text(request), extra, (image.width, image.height))
         else:
             text = infotext.format(request, model=name, model_hash=digest, extra=extra)
-        extra = facts.pop("infotext", {}) | control_settings.written(request, facts.get("control"))
-        text = infotext.format(request, model=model.name, model_hash=model.hash, extra=extra)
         if self.gallery is not None and keep:
             record = self.gallery.save(
                 image,
