@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ra_widgets import cli
 from ra_widgets.commands import _jupyter, _progress, _shell, lab
 from ra_widgets.commands.generate import targets
 from ra_widgets.errors import GalleryError, RAError
@@ -301,3 +302,16 @@ def test_the_moving_bar_leaves_nothing_behind_but_itself():
         display.show("正在画", 0.5, "第 10/20 步")
         display.show("正在画", 1.0)
     assert "正在画" in stream.getvalue()
+
+
+def test_control_models_are_listed(tmp_path, monkeypatch, capsys):
+    from diffusion.control_files import depth_estimator
+
+    monkeypatch.setenv("RA_MODELS", str(tmp_path))
+    depth_estimator(tmp_path / "my-depth")
+    assert cli.main(["models", "--control", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"name": "my-depth", "kind": "depth"}.items() <= next(r for r in rows if r["name"] == "my-depth").items()
+    assert cli.main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert "ra-mini" in out and "my-depth" in out and "深度估计" in out

@@ -161,3 +161,11 @@ def test_names_of_the_webui() -> None:
     with pytest.raises(InvalidRequest) as caught:
         find_module("kanny")
     assert "canny" in caught.value.text("en") and caught.value.field == "control.module"
+
+
+def test_every_module_and_slider_has_a_label_in_both_languages() -> None:
+    from ra_widgets.i18n import LANGUAGES, catalogue
+
+    keys = [f"control.module.{name}" for name in MODULES]
+    keys += [f"control.slider.{s.label}" for m in MODULES.values() for s in (m.a, m.b) if s]
+    assert all(key in catalogue(language) for key in keys for language in LANGUAGES)
