@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 import { markEdges } from "../src/lib/canvas-ants.js";
+import { hexOf, layStroke, over, rgbOf } from "../src/lib/canvas-color.js";
+import { HANDLES, boxOfRatio, dragBox, sidesForRatio, snapSide } from "../src/lib/canvas-frame.js";
 import { History, TILE } from "../src/lib/canvas-history.js";
 import { Pointers } from "../src/lib/canvas-pointer.js";
 import { deflateRuns, encodePng } from "../src/lib/canvas-png.js";
 import { alike, boundsOf, boxOf, enclosed, feather, fillBox, fillPolygon, fillRegion, invert, strokeBox, strokeTo } from "../src/lib/canvas-raster.js";
 import { strokePainter } from "../src/lib/canvas-strokes.js";
 import { fitView, holdView, meet, outward, toPicture, toWindow, union, zoomAt } from "../src/lib/canvas-view.js";
+import { bytes } from "../src/lib/format.js";
 
 const sum = (data) => data.reduce((a, b) => a + b, 0);
 /** Numbers that are the same in every run. */
@@ -483,4 +486,142 @@ test("a cancelled pointer: a dot is taken back, a line is kept", () => {
   send("move", 1, 90, 0);
   send("cancel", 1, 90, 0);
   assert.deepEqual(names(), ["start", "cancel", "start", "move", "end"]);
+});
+
+// -- colour --------------------------------------------------------------------------------------------------------
+function sheet(w, h, fill = [0, 0, 0, 0]) {
+  const data = new Uint8Array(w * h * 4);
+  for (let i = 0; i < data.length; i += 4) data.set(fill, i);
+  return { data, history: new History(data, w, h, { channels: 4 }), at: (x, y) => [...data.subarray((y * w + x) * 4, (y * w + x) * 4 + 4)] };
+}
+
+test("a stroke of half opacity counts once, however often it crosses itself; the next one comes on top", () => {
+  const { history, at } = sheet(80, 80);
+  const cover = new Uint8Array(6400);
+  const rect = { x: 10, y: 10, w: 30, h: 30 };
+  const ink = { rgb: [200, 100, 0], opacity: 0.5, erase: false };
+  history.begin();
+  history.touch(rect);
+  fillBox(cover, 80, rect, 255);
+  for (let k = 0; k < 4; k += 1) layStroke(history, rect, cover, ink);
+  history.commit();
+  assert.deepEqual(at(20, 20), [200, 100, 0, 128]);
+  assert.deepEqual(at(60, 60), [0, 0, 0, 0]);
+  history.begin();
+  history.touch(rect);
+  layStroke(history, rect, cover, { ...ink, rgb: [0, 0, 255] });
+  history.commit();
+  const [r, , b, a] = at(20, 20);
+  assert.ok(Math.abs(a - 191) <= 1 && Math.abs(r - 67) <= 1 && Math.abs(b - 170) <= 1);
+  history.undo();
+  assert.deepEqual(at(20, 20), [200, 100, 0, 128]);
+});
+
+test("the eraser takes paint away and leaves no colour where nothing is", () => {
+  const { history, at } = sheet(10, 10, [9, 8, 7, 200]);
+  const cover = new Uint8Array(100);
+  cover[0] = 255;
+  cover[1] = 128;
+  history.begin();
+  history.touch({ x: 0, y: 0, w: 10, h: 10 });
+  layStroke(history, { x: 0, y: 0, w: 10, h: 10 }, cover, { rgb: [0, 0, 0], opacity: 1, erase: true });
+  assert.deepEqual(at(0, 0), [0, 0, 0, 0]);
+  assert.deepEqual(at(1, 0), [9, 8, 7, 100]);
+  assert.deepEqual(at(2, 0), [9, 8, 7, 200]);
+});
+
+test("strokes of colour: soft edges have the colour, and what they covered is clean for the next", () => {
+  const { data, history } = sheet(100, 60);
+  const doc = { width: 100, height: 60, data, history, begin: () => history.begin(), commit: () => history.commit(), cancel: () => history.cancel() };
+  const cover = new Uint8Array(6000);
+  const ink = { rgb: [10, 200, 30], opacity: 1, erase: false };
+  const strokes = strokePainter(doc, {
+    radius: () => 12, softness: () => 0.7, pressure: () => false, changed() {},
+    cover: () => cover, lay: (rect) => layStroke(history, rect, cover, ink), lifted: (rect) => fillBox(cover, 100, rect, 0),
+  });
+  const p = (x, y) => ({ x, y, pressure: 1, type: "mouse" });
+  strokes.start(p(20, 30), false);
+  strokes.move([p(50, 30), p(80, 30)]);
+  strokes.end(p(80, 30));
+  assert.equal(sum(cover), 0);
+  let soft = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3]) assert.deepEqual([...data.subarray(i, i + 3)], [10, 200, 30]);
+    if (data[i + 3] > 20 && data[i + 3] < 230) soft += 1;
+  }
+  assert.ok(soft > 300);
+  const kept = data.slice();
+  strokes.start(p(20, 50), false);
+  strokes.cancel();
+  assert.deepEqual(data, kept);
+  assert.equal(sum(cover), 0);
+});
+
+test("a layer over a picture", () => {
+  const layer = Uint8Array.from([255, 0, 0, 255, 255, 0, 0, 128, 0, 0, 0, 0, 0, 255, 0, 255]);
+  const picture = Uint8Array.from([0, 0, 255, 255, 0, 0, 255, 255, 1, 2, 3, 255, 0, 0, 0, 0]);
+  assert.deepEqual([...over(layer, picture)], [255, 0, 0, 255, 128, 0, 127, 255, 1, 2, 3, 255, 0, 255, 0, 255]);
+  assert.deepEqual(rgbOf("#c2402d"), [194, 64, 45]);
+  assert.equal(hexOf([194, 64, 5]), "#c24005");
+  assert.deepEqual(rgbOf("red"), [0, 0, 0]);
+});
+
+// -- frames --------------------------------------------------------------------------------------------------------
+test("a side snaps so that the whole is a multiple, within its limits", () => {
+  assert.equal(snapSide(61, 512, 8), 64);
+  assert.equal(snapSide(61, 512, 64), 64);
+  assert.equal(snapSide(90, 512, 64), 64);
+  assert.equal(snapSide(100, 512, 64), 128);
+  assert.equal(snapSide(1, 512, 8), 0);
+  assert.equal(snapSide(-300, 512, 8), 0);
+  assert.equal((500 + snapSide(37, 500, 8)) % 8, 0);
+  assert.equal((500 + snapSide(3, 500, 64)) % 64, 500 % 64, "too little to count: the picture as it is");
+  assert.equal(snapSide(9999, 512, 64), 2048);
+  assert.equal(snapSide(9999, 3000, 8), 1096);
+  assert.equal(snapSide(100, 4090, 8), 6);
+  assert.equal(snapSide(100, 4096, 8), 0);
+  for (const rest of [1, 7, 64, 333, 512, 1000, 4095]) {
+    for (const value of [0, 5, 20, 64, 100, 777, 5000]) {
+      for (const step of [8, 64]) {
+        const side = snapSide(value, rest, step);
+        assert.ok(side >= 0 && side <= 2048 && rest + side <= 4096, `${value} ${rest} ${step}: ${side}`);
+        assert.ok(side === 0 || (rest + side) % step === 0, `${value} ${rest} ${step}: ${side}`);
+      }
+    }
+  }
+});
+
+test("sides for a ratio: nothing cut, the picture in the middle", () => {
+  assert.deepEqual(sidesForRatio(512, 512, 16 / 9, 8), { left: 192, right: 208, top: 0, bottom: 0 });
+  assert.deepEqual(sidesForRatio(512, 512, 1, 8), { left: 0, right: 0, top: 0, bottom: 0 });
+  const { left, right, top, bottom } = sidesForRatio(768, 512, 9 / 16, 8);
+  assert.deepEqual([left, right], [0, 0]);
+  assert.ok(Math.abs(768 / (512 + top + bottom) - 9 / 16) < 0.01);
+});
+
+test("a crop box follows its handles and stays inside", () => {
+  const box = { x: 10, y: 20, w: 50, h: 40 };
+  const size = [100, 80];
+  assert.deepEqual(dragBox(box, "e", 5.4, 99, size), { x: 10, y: 20, w: 55, h: 40 });
+  assert.deepEqual(dragBox(box, "nw", -99, -99, size), { x: 0, y: 0, w: 60, h: 60 });
+  assert.deepEqual(dragBox(box, "se", 999, 999, size), { x: 10, y: 20, w: 90, h: 60 });
+  assert.deepEqual(dragBox(box, "w", 999, 0, size), { x: 59, y: 20, w: 1, h: 40 });
+});
+
+test("a crop box of a ratio keeps it, whatever handle is dragged", () => {
+  const random = dice(9);
+  for (const ratio of [1, 16 / 9, 2 / 3]) {
+    for (const handle of HANDLES) {
+      for (let k = 0; k < 40; k += 1) {
+        const start = boxOfRatio({ x: 40 + random() * 200, y: 30 + random() * 150, w: 100, h: 100 }, ratio, [640, 480]);
+        const box = dragBox(start, handle, (random() - 0.5) * 900, (random() - 0.5) * 900, [640, 480], ratio);
+        assert.ok(box.x >= 0 && box.y >= 0 && box.w >= 1 && box.h >= 1 && box.x + box.w <= 640 && box.y + box.h <= 480);
+        if (box.w > 8 && box.h > 8) assert.ok(Math.abs(box.w - box.h * ratio) <= 1 + ratio, `${handle} ${ratio} ${JSON.stringify(box)}`);
+      }
+    }
+  }
+});
+
+test("bytes for people", () => {
+  assert.deepEqual([1, 5e8, 999 * 2 ** 20, 2e9].map(bytes), ["1 MB", "477 MB", "999 MB", "1.9 GB"]);
 });
