@@ -1,11 +1,11 @@
 /** Crop and resize: a frame on a picture, its shape, and the size of the result. */
-import { boxOfRatio, dragBox, frameHandles, wholeBox } from "./lib/canvas-frame.js";
-import { PictureDoc, docOf } from "./lib/canvas-picture.js";
+import { boxOfRatio, dragBox, frameHandles } from "./lib/canvas-frame.js";
+import { PictureDoc, docOf, forget } from "./lib/canvas-picture.js";
 import { surface } from "./lib/canvas-surface.js";
-import { tool } from "./lib/canvas-tools.js";
+import { slowPush, tool } from "./lib/canvas-tools.js";
 import { outward, union } from "./lib/canvas-view.js";
 import { frame, h, icon, numberInput } from "./lib/dom.js";
-import { clamp, throttle } from "./lib/format.js";
+import { clamp } from "./lib/format.js";
 
 const RATIOS = ["free", "original", "1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"];
 const open = (model) => docOf(model, () => new PictureDoc(model));
@@ -28,10 +28,9 @@ function render({ model, el }) {
     const [a, b] = name.split(":").map(Number);
     return a / b;
   };
-  const pushSlowly = throttle((values) => ctx.push(values), 80);
+  const pushSlowly = slowPush(ctx);
   const setBox = (next, slowly = false) => {
     const values = { _box: [next.x, next.y, next.x + next.w, next.y + next.h] };
-    model.set("_box", values._box);
     if (slowly) pushSlowly(values);
     else ctx.push(values);
   };
@@ -87,7 +86,8 @@ function render({ model, el }) {
     const p = points.at(-1);
     if (drag.kind === "move") setBox(moveTo(drag.box, p.x - drag.from.x, p.y - drag.from.y), true);
     else if (Math.hypot(p.wx - drag.from.wx, p.wy - drag.from.wy) > 4) {
-      const corner = wholeBox({ x: drag.from.x, y: drag.from.y, w: 1, h: 1 }, size());
+      const [w, hgt] = size();
+      const corner = { x: clamp(Math.round(drag.from.x), 0, w), y: clamp(Math.round(drag.from.y), 0, hgt), w: 0, h: 0 };
       const [right, down] = [p.x >= drag.from.x, p.y >= drag.from.y];
       const handle = `${down ? "s" : "n"}${right ? "e" : "w"}`;
       setBox(dragBox(corner, handle, p.x - drag.from.x, p.y - drag.from.y, size(), ratio()), true);
@@ -207,6 +207,7 @@ function render({ model, el }) {
 export default {
   initialize({ model }) {
     open(model);
+    return () => forget(model);
   },
   render,
 };

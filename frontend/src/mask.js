@@ -2,7 +2,7 @@
 import { Ants } from "./lib/canvas-ants.js";
 import { brushKit, showState } from "./lib/canvas-brush.js";
 import { RasterDoc } from "./lib/canvas-doc.js";
-import { decodePixels, docOf } from "./lib/canvas-picture.js";
+import { decodePixels, docOf, forget } from "./lib/canvas-picture.js";
 import { encodePng } from "./lib/canvas-png.js";
 import { strokePainter } from "./lib/canvas-strokes.js";
 import { alike, boxOf, enclosed, feather, fillBox, fillPolygon, fillRegion, invert, polygonBox } from "./lib/canvas-raster.js";
@@ -226,6 +226,7 @@ function render({ model, el }) {
     h("div", { class: "ra-tools ra-tools-end" }, tool(ctx, "load-mask", "open", "mask.load", "", picker.pick), tool(ctx, "save-mask", "save", "mask.save", "", act.save)),
     picker.input,
   );
+  board.serve(bar);
   const brushLine = lineSlider(ctx, "brush", "brush", { min: 1, max: 8192, soft: 400, digits: 0 });
   const softLine = lineSlider(ctx, "softness", "softness", { min: 0, max: 100, digits: 0 });
   const fillBy = h("select", { class: "ra-input" }, h("option", { value: "edge" }, ctx.text("mask.fill.edge")), h("option", { value: "color" }, ctx.text("mask.fill.color")));
@@ -310,6 +311,7 @@ function render({ model, el }) {
 export default {
   initialize({ model }) {
     open(model);
+    return () => forget(model);
   },
   render,
 };

@@ -1,10 +1,10 @@
 /** The outpaint frame: drag the border of a picture outwards, and see how large it becomes. */
 import { frameHandles, sidesForRatio, snapSide } from "./lib/canvas-frame.js";
-import { PictureDoc, docOf } from "./lib/canvas-picture.js";
+import { PictureDoc, docOf, forget } from "./lib/canvas-picture.js";
 import { surface } from "./lib/canvas-surface.js";
-import { lineNumber, tool } from "./lib/canvas-tools.js";
+import { lineNumber, slowPush, tool } from "./lib/canvas-tools.js";
 import { frame, h, icon } from "./lib/dom.js";
-import { bytes, throttle } from "./lib/format.js";
+import { bytes } from "./lib/format.js";
 
 const SIDES = ["left", "right", "top", "bottom"];
 const RATIOS = ["1:1", "4:3", "3:2", "16:9", "3:4", "2:3", "9:16"];
@@ -24,9 +24,8 @@ function render({ model, el }) {
   const fitted = (name, value, now) => snapSide(value, (name === "left" || name === "right" ? doc.width : doc.height) + now[other[name]], snap());
 
   let base = null; // the sides when the drag began
-  const pushSlowly = throttle((values) => ctx.push(values), 80);
+  const pushSlowly = slowPush(ctx);
   const change = (values, slowly = false) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
     if (slowly) pushSlowly(values);
     else ctx.push(values);
   };
@@ -224,6 +223,7 @@ function render({ model, el }) {
 export default {
   initialize({ model }) {
     open(model);
+    return () => forget(model);
   },
   render,
 };

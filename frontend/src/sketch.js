@@ -2,7 +2,7 @@
 import { brushKit, showState } from "./lib/canvas-brush.js";
 import { hexOf, layStroke, over, rgbOf } from "./lib/canvas-color.js";
 import { RasterDoc } from "./lib/canvas-doc.js";
-import { docOf } from "./lib/canvas-picture.js";
+import { docOf, forget } from "./lib/canvas-picture.js";
 import { encodePng } from "./lib/canvas-png.js";
 import { alike, boxOf, fillBox, fillPolygon, fillRegion, polygonBox } from "./lib/canvas-raster.js";
 import { shapePainter } from "./lib/canvas-shapes.js";
@@ -95,7 +95,7 @@ function render({ model, el }) {
     if (!inside(p)) return;
     const i = (Math.floor(p.y) * doc.width + Math.floor(p.x)) * 4;
     const found = over(doc.data.subarray(i, i + 4), pixels().subarray(i, i + 4));
-    ctx.push({ color: hexOf([...found.subarray(0, 3)]) });
+    setColor(hexOf([...found.subarray(0, 3)]));
   };
   const fillAt = (p) => {
     if (!inside(p)) return;
@@ -156,16 +156,13 @@ function render({ model, el }) {
     download(encodePng(over(doc.data, pixels()), doc.width, 4, doc.everything), "sketch.png", "image/png", button);
   };
   const color = ctx.say(h("input", { type: "color", class: "ra-color" }), { "aria-label": "color", title: "color" });
-  const other = { value: "#ffffff" };
-  const swap = () => {
-    const now = ctx.get("color");
-    ctx.push({ color: other.value });
-    other.value = now;
+  let before = "#ffffff"; // the colour that "swap" goes back to
+  const setColor = (value) => {
+    if (value !== ctx.get("color")) before = ctx.get("color");
+    ctx.push({ color: value });
   };
-  color.addEventListener("change", () => {
-    other.value = ctx.get("color");
-    ctx.push({ color: color.value });
-  });
+  const swap = () => setColor(before);
+  color.addEventListener("change", () => setColor(color.value));
   const swatches = h("div", { class: "ra-swatches", role: "group" });
   ctx.say(swatches, { "aria-label": "sketch.palette" });
   ctx.watch("palette", () => {
@@ -174,8 +171,7 @@ function render({ model, el }) {
         const node = h("button", { type: "button", class: "ra-swatch", "data-color": value, title: value, "aria-label": value });
         node.style.setProperty("background", value);
         node.addEventListener("click", () => {
-          if (value !== ctx.get("color")) other.value = ctx.get("color");
-          ctx.push({ color: value });
+          setColor(value);
           if (["eraser", "pick"].includes(ctx.get("tool"))) ctx.push({ tool: "brush" });
         });
         return node;
@@ -194,6 +190,7 @@ function render({ model, el }) {
     h("div", { class: "ra-tools ra-colors" }, color, tool(ctx, "swap-color", "swap", "sketch.swap", "X", () => swap()), swatches),
     h("div", { class: "ra-tools ra-tools-end" }, tool(ctx, "save-sketch", "save", "sketch.save", "", save)),
   );
+  board.serve(bar);
   const brushLine = lineSlider(ctx, "brush", "brush", { min: 1, max: 8192, soft: 400, digits: 0 });
   const softLine = lineSlider(ctx, "softness", "softness", { min: 0, max: 100, digits: 0 });
   const opacityLine = lineSlider(ctx, "opacity", "opacity", { min: 1, max: 100, digits: 0 });
@@ -251,6 +248,7 @@ function render({ model, el }) {
 export default {
   initialize({ model }) {
     open(model);
+    return () => forget(model);
   },
   render,
 };

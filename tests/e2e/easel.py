@@ -15,13 +15,11 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 PICTURE = """
-import os, pathlib
+import pathlib
 import ipywidgets as W
 import numpy as np
 from PIL import Image, ImageDraw
 import ra_widgets as ra
-
-FOLDER = pathlib.Path(os.environ["RA_TEST_FOLDER"])
 
 def picture(width=400, height=300):
     y, x = np.mgrid[0:height, 0:width]
@@ -32,40 +30,46 @@ def picture(width=400, height=300):
     return image
 """
 REPORT = """
-changes = W.HTML("0")
-changes.add_class("test-changes")
-settings = W.HTML()
-settings.add_class("test-settings")
+def report(name, widget, what):
+    changes = W.HTML("0")
+    changes.add_class(f"test-changes-{name}")
+    settings = W.HTML()
+    settings.add_class(f"test-settings-{name}")
+
+    def heard(widget):
+        number = int(changes.value) + 1
+        picture = what(widget)
+        if picture is not None:
+            picture.save(FOLDER / f"{name}-{number}.png", compress_level=1)
+        changes.value = str(number)
+
+    def shown(_=None):
+        settings.value = " ".join(f"{name}={getattr(widget, name)}" for name in widget.INPUTS)
+
+    widget.on_change(heard)
+    widget.observe(shown, list(widget.INPUTS))
+    shown()
+    return [widget, changes, settings]
+
 command = W.Text(placeholder="python")
 command.add_class("test-command")
-
-def heard(widget):
-    number = int(changes.value) + 1
-    what = {what}
-    if what is not None:
-        what.save(FOLDER / f"{{number}}.png", compress_level=1)
-    changes.value = str(number)
 
 def run(change):
     if change.new:
         exec(change.new, globals())
         command.value = ""
 
-def shown(_=None):
-    settings.value = " ".join(f"{{name}}={{getattr(widget, name)}}" for name in widget.INPUTS)
-
-widget.on_change(heard)
-widget.observe(shown, list(widget.INPUTS))
-shown()
 command.observe(run, "value")
-W.VBox([widget, changes, settings, command])
 """
 
 
-def notebook(path: Path, make: str, what: str) -> Path:
-    """A notebook with ``widget = make``; ``what`` is the picture that its callback keeps."""
+def notebook(path: Path, widgets: dict[str, tuple[str, str]]) -> Path:
+    """A notebook with widgets: ``{name: (how it is made, the picture that its callback keeps, of "widget")}``."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    source = f"{PICTURE}\nwidget = {make}\n{REPORT.format(what=what)}"
+    lines = [f"{name} = {make}" for name, (make, _) in widgets.items()]
+    parts = ", ".join(f"*report({name!r}, {name}, lambda widget: {what})" for name, (_, what) in widgets.items())
+    where = f"FOLDER = pathlib.Path({str(path.parent)!r})"
+    source = "\n".join([PICTURE, where, REPORT, *lines, f"W.VBox([{parts}, command])"])
     cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [], "source": source}
     path.write_text(json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}), "utf-8")
     return path
@@ -74,8 +78,8 @@ def notebook(path: Path, make: str, what: str) -> Path:
 class Easel:
     """A widget in a page. Points are in pixels of the picture."""
 
-    def __init__(self, page: Page, folder: Path, root: str) -> None:
-        self.page, self.folder, self.root = page, folder, root
+    def __init__(self, page: Page, folder: Path, name: str) -> None:
+        self.page, self.folder, self.name, self.root = page, folder, name, f".ra-{name}"
 
     @property
     def canvas(self) -> Locator:
@@ -99,6 +103,7 @@ class Easel:
     def drag(self, *points: tuple[float, float], steps: int = 6, button: str = "left") -> None:
         """Press at the first point, move along the others, let go."""
         mouse = self.page.mouse
+        self.canvas.scroll_into_view_if_needed()
         mouse.move(*self.at(*points[0]))
         mouse.down(button=button)
         for point in points[1:]:
@@ -106,28 +111,34 @@ class Easel:
         mouse.up(button=button)
 
     def click(self, x: float, y: float) -> None:
+        self.canvas.scroll_into_view_if_needed()
         self.page.mouse.click(*self.at(x, y))
+
+    @property
+    def count(self) -> Locator:
+        """The line that counts the changes which the kernel has heard of."""
+        return self.page.locator(f".test-changes-{self.name} .widget-html-content")
 
     # -- the kernel ------------------------------------------------------------------------------------------------
     def changes(self) -> int:
         """How many changes the kernel has heard of."""
-        return int(self.page.locator(".test-changes .widget-html-content").inner_text())
+        return int(self.count.inner_text())
 
     def after(self, action, changes: int = 1) -> np.ndarray:
         """Do something; what the kernel has when it has heard so many changes more, as an array."""
         number = self.changes() + changes
         action()
-        expect(self.page.locator(".test-changes .widget-html-content")).to_have_text(str(number))
+        expect(self.count).to_have_text(str(number))
         self.ready()
         return self.kept(number)
 
     def kept(self, number: int) -> np.ndarray:
-        return np.asarray(Image.open(self.folder / f"{number}.png"))
+        return np.asarray(Image.open(self.folder / f"{self.name}-{number}.png"))
 
     def kernel_has(self, *settings: str) -> None:
         """Wait until the widget in the kernel has these settings, ``"name=value"``."""
         for setting in settings:
-            expect(self.page.locator(".test-settings")).to_contain_text(setting)
+            expect(self.page.locator(f".test-settings-{self.name}")).to_contain_text(setting)
 
     def python(self, line: str) -> None:
         """Run a line of Python in the kernel."""

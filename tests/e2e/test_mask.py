@@ -24,8 +24,8 @@ def frames() -> list[tuple[str, bytes | str]]:
 def easel(browser: Browser, start_server: Callable, tmp_path_factory, frames) -> Iterator[Easel]:
     """One page for this module."""
     folder = tmp_path_factory.mktemp("mask")
-    path = notebook(folder / "mask.ipynb", "ra.MaskPainter(picture(), brush=20)", "widget.mask")
-    server = start_server("studio", str(path), "--port", "0", env={"RA_TEST_FOLDER": str(folder)})
+    path = notebook(folder / "mask.ipynb", {"mask": ("ra.MaskPainter(picture(), brush=20)", "widget.mask")})
+    server = start_server("studio", str(path), "--port", "0")
     context = browser.new_context(
         viewport={"width": 1000, "height": 1000}, locale="zh-CN", reduced_motion="reduce", has_touch=True
     )
@@ -41,7 +41,7 @@ def easel(browser: Browser, start_server: Callable, tmp_path_factory, frames) ->
     page.set_default_timeout(WAIT)
     expect.set_options(timeout=WAIT)
     page.goto(server.url)
-    made = Easel(page, folder, ".ra-mask")
+    made = Easel(page, folder, "mask")
     made.ready()
     yield made
     assert page.page_errors == []
@@ -54,10 +54,10 @@ def clean(easel: Easel) -> None:
     """The small picture, nothing painted, the brush, the whole picture in view."""
     before = easel.changes()
     easel.python(
-        "widget.image = picture(); widget.mask = None; widget.tool = 'brush'; widget.brush = 20; widget.softness = 0;"
-        "widget.view = 'overlay'; widget.lang = 'zh'; widget.skin = 'light'; widget.segmenter = None"
+        "mask.image = picture(); mask.mask = None; mask.tool = 'brush'; mask.brush = 20; mask.softness = 0;"
+        "mask.view = 'overlay'; mask.lang = 'zh'; mask.skin = 'light'; mask.segmenter = None"
     )
-    expect(easel.page.locator(".test-changes .widget-html-content")).to_have_text(str(before + 2))
+    expect(easel.count).to_have_text(str(before + 2))
     expect(easel.page.locator('.ra-mask[data-painted="0.000000"][data-saved="1"]')).to_be_visible()
     easel.page.set_viewport_size({"width": 1000, "height": 1000})
     easel.page.click(".ra-zoom-fit")
@@ -160,7 +160,7 @@ def test_zoomed_in_paint_lands_on_the_pixel(easel: Easel):
     assert easel.view()[0] == 1
     page.keyboard.press("0")
     assert easel.view() == before
-    assert easel.changes() == int(page.locator(".test-changes .widget-html-content").inner_text())
+    assert easel.changes() == int(easel.count.inner_text())
     mask = easel.after(lambda: page.keyboard.press("Control+z"))
     assert (mask == 0).all()
 
@@ -270,12 +270,12 @@ def test_painting_with_the_keyboard_alone(easel: Easel):
 def test_what_python_does_appears_and_can_be_undone(easel: Easel):
     page = easel.page
     painted = easel.after(lambda: easel.drag((60, 60), (200, 130)))
-    easel.after(lambda: easel.python("widget.clear()"))
+    easel.after(lambda: easel.python("mask.clear()"))
     expect(page.locator('.ra-mask[data-painted="0.000000"]')).to_be_visible()
     assert (easel.after(lambda: page.keyboard.press("Control+z") or easel.canvas.press("Control+z")) == painted).all()
-    easel.after(lambda: easel.python("widget.mask = Image.new('L', (400, 300), 255)"))
+    easel.after(lambda: easel.python("mask.mask = Image.new('L', (400, 300), 255)"))
     expect(page.locator('.ra-mask[data-painted="1.000000"]')).to_be_visible()
-    easel.after(lambda: easel.python("widget.image = picture(200, 100)"))
+    easel.after(lambda: easel.python("mask.image = picture(200, 100)"))
     expect(page.locator(".ra-facts")).to_contain_text("200×100")
     assert easel.after(lambda: easel.drag((20, 50), (100, 50))).shape == (100, 200)
 
@@ -300,7 +300,7 @@ def test_a_click_picks_an_object_when_there_is_a_model(easel: Easel):
     page = easel.page
     expect(page.locator(".ra-tool-segment")).to_be_hidden()
     easel.python(
-        "widget.segmenter = lambda image, point: Image.fromarray("
+        "mask.segmenter = lambda image, point: Image.fromarray("
         "((np.abs(np.asarray(image).astype(int) - image.getpixel(point)).max(-1) < 8) * 255).astype('uint8'))"
     )
     page.click(".ra-tool-segment")
@@ -330,10 +330,10 @@ def test_a_large_picture_from_a_large_file(easel: Easel, frames: list):
     pixels = np.random.default_rng(0).integers(0, 256, (2048, 2048, 3), "uint8")
     Image.fromarray(pixels).save(easel.folder / "large.png", compress_level=1)
     assert (easel.folder / "large.png").stat().st_size > 12e6
-    easel.after(lambda: easel.python("widget.image = FOLDER / 'large.png'"))
+    easel.after(lambda: easel.python("mask.image = FOLDER / 'large.png'"))
     expect(easel.page.locator(".ra-facts")).to_contain_text("2048×2048")
     easel.ready()
-    easel.python("widget.brush = 100")
+    easel.python("mask.brush = 100")
     expect(easel.page.locator(".ra-line-brush input[type=number]")).to_have_value("100")
     del frames[:]
     mask = easel.after(lambda: easel.drag((400, 400), (1500, 1200), steps=20))
@@ -349,7 +349,7 @@ def test_a_large_picture_from_a_large_file(easel: Easel, frames: list):
 def test_it_fits_in_every_look(easel: Easel, artifacts: Path, lang, skin, width):
     page: Page = easel.page
     page.set_viewport_size({"width": width, "height": 1000})
-    easel.python(f"widget.lang = {lang!r}; widget.skin = {skin!r}")
+    easel.python(f"mask.lang = {lang!r}; mask.skin = {skin!r}")
     expect(page.locator(".ra-mask")).to_have_attribute("data-skin", skin)
     easel.after(lambda: easel.drag((100, 100), (250, 150)))
     page.keyboard.press("g")

@@ -1,5 +1,6 @@
 /** What all brushes share: their ring, their size by wheel and keys, and a pen for the keyboard. */
-import { clamp, throttle } from "./format.js";
+import { slowPush } from "./canvas-tools.js";
+import { clamp } from "./format.js";
 
 /**
  * @param {object} ctx the widget's frame; its traits `brush` (a diameter) and `softness` (0..100)
@@ -10,7 +11,7 @@ import { clamp, throttle } from "./format.js";
 export function brushKit(ctx, doc, board, on) {
   let hovered = null;
   const largest = () => Math.max(1, doc.width, doc.height);
-  const pushSlowly = throttle((values) => ctx.push(values), 80);
+  const push = slowPush(ctx);
 
   const kit = {
     largest,
@@ -30,10 +31,7 @@ export function brushKit(ctx, doc, board, on) {
       kit.ring();
     },
     set(name, value, low, high) {
-      const values = { [name]: Math.round(clamp(value, low, high)) };
-      // shown at once, sent a little later
-      ctx.model.set(name, values[name]);
-      pushSlowly(values);
+      push({ [name]: Math.round(clamp(value, low, high)) });
       kit.ring();
     },
     bigger: () => kit.set("brush", Math.max(ctx.get("brush") + 1, ctx.get("brush") * 1.12), 1, largest()),
@@ -100,8 +98,11 @@ export function showState(ctx, doc, { undo, redo, brushLine }) {
   const range = brushLine.querySelector("input[type=range]");
   range.max = String(Math.max(16, Math.round(Math.max(doc.width, doc.height) / 2)));
   range.dispatchEvent(new Event("ra-range"));
-  undo.disabled = !doc.history?.canUndo;
-  redo.disabled = !doc.history?.canRedo;
+  for (const [button, can] of [[undo, doc.history?.canUndo], [redo, doc.history?.canRedo]]) {
+    // a button that goes grey would take the focus, and all keys, with it
+    if (!can && document.activeElement === button) ctx.root.querySelector("canvas").focus({ preventScroll: true });
+    button.disabled = !can;
+  }
   const { dataset } = ctx.root;
   dataset.saved = String(Number(doc.acked === doc.seq && !doc.incoming && doc.ready));
   dataset.version = String(doc.known);

@@ -40,6 +40,14 @@ export class RasterDoc {
     this.listeners.forEach((listener) => listener(what, rect));
   }
 
+  close() {
+    this.listeners.clear();
+    clearTimeout(this.posting);
+    Object.assign(this, { of: null, ready: false, data: null, history: null, pixels: null, outbox: [] });
+    this.picture.clear();
+    this.overlay.width = this.overlay.height = 0;
+  }
+
   // -- from Python -------------------------------------------------------------------------------------------------
   async open() {
     const version = this.model.get("_version") ?? {};

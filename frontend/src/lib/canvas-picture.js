@@ -74,10 +74,24 @@ export class PictureDoc {
     this.ready = this.width > 0;
     this.tell("opened");
   }
+
+  close() {
+    this.of = null;
+    this.ready = false;
+    this.listeners.clear();
+    this.picture.clear();
+  }
 }
 
 /** The documents of this page by the key of their widget. */
 const docs = new Map();
+
+/** Let go of a document: the widget is closed, and a page may live long. */
+export function forget(model) {
+  const key = model.get("_key");
+  docs.get(key)?.close();
+  docs.delete(key);
+}
 
 /** The one document of a widget, made when it is first asked for. */
 export function docOf(model, make) {

@@ -145,6 +145,12 @@ export function surface(ctx, on, { margin = () => 0, key = "canvas.label" } = {}
       ring.style.transform = `translate(${at.x - size / 2}px, ${at.y - size / 2}px)`;
       ring.firstChild.style.inset = `${Math.min(50, (1 - at.inner) * 50)}%`;
     },
+    /** After a click on one of the bar's buttons the keys and the wheel are the canvas' again. */
+    serve(bar) {
+      bar.addEventListener("click", (event) => {
+        if (event.detail && event.target.closest("button")) canvas.focus({ preventScroll: true });
+      });
+    },
     toPicture: (x, y) => toPicture(view, x, y),
     pointers: null,
   };

@@ -1,6 +1,24 @@
 /** Parts of the tool bars of the painting widgets. */
 import "./canvas-icons.js";
 import { confirmOn, freshId, h, icon, numberInput, slider } from "./dom.js";
+import { throttle } from "./format.js";
+
+/** `push(values)`: shown at once, sent to Python a little later, all that has changed until then; `push.flush()` sends now. */
+export function slowPush(ctx, ms = 80) {
+  let waiting = {};
+  const send = throttle(() => {
+    const values = waiting;
+    waiting = {};
+    if (Object.keys(values).length) ctx.push(values);
+  }, ms);
+  const push = (values) => {
+    Object.assign(waiting, values);
+    for (const [name, value] of Object.entries(values)) ctx.model.set(name, value);
+    send();
+  };
+  push.flush = () => send.flush();
+  return push;
+}
 
 /** Buttons of which one is pressed: `choices` are [value, icon, text key, shortcut]; the value is a trait. */
 export function choice(ctx, trait, choices, label) {
