@@ -247,7 +247,8 @@ class LocalEngine:
                 "precision": model.precision,
                 **facts,
             }
-            record = self._save(image, request.single(index), model.info, seconds, facts, job.keep)
+            alone = facts.pop("request", None) or request.single(index)
+            record = self._save(image, alone, model.info, seconds, facts, job.keep)
             records.append(record)
             return record
 

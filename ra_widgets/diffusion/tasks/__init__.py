@@ -9,11 +9,16 @@ from typing import Any
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.preview import Previewer
 from ra_widgets.diffusion.tasks.work import Work
-from ra_widgets.errors import EngineError
+from ra_widgets.errors import EngineError, ModelError
 
 Recipe = Callable[[LoadedModel, Any, Work], None]
 
-_MODULES = {"txt2img": "text_to_image", "upscale": "upscale"}
+_MODULES = {
+    "txt2img": "text_to_image",
+    "img2img": "image_to_image",
+    "inpaint": "image_to_image",
+    "upscale": "upscale",
+}
 _ANY_MODEL = ("upscale",)
 """Kinds that any model, and none, will do for."""
 
@@ -27,9 +32,11 @@ def run(model: LoadedModel, request: Any, work: Work) -> None:
     name = _MODULES.get(request.kind)
     if name is None:
         raise EngineError("error.no_task", kind=str(request.kind))
-    recipe: Recipe = import_module(
-        f"{__name__}.{name if model.own_engine or request.kind in _ANY_MODEL else 'foreign'}"
-    ).run
+    if not model.own_engine and request.kind not in _ANY_MODEL:
+        if request.kind != "txt2img":
+            raise ModelError("model.no_image_task", name=model.info.name, kind=request.kind)
+        name = "foreign"
+    recipe: Recipe = import_module(f"{__name__}.{name}").run
     recipe(model, request, work)
 
 

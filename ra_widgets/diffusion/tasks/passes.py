@@ -15,12 +15,13 @@ from ra_widgets.diffusion.conditioning import Part, TextEncoder, Timeline
 from ra_widgets.diffusion.control.steering import Steering
 from ra_widgets.diffusion.denoiser import LCMDenoiser, ModelDenoiser, diffusers_call
 from ra_widgets.diffusion.guidance import CFGDenoiser, Cond, GuidanceOptions, Refiner
+from ra_widgets.diffusion.masking import LatentMask
 from ra_widgets.diffusion.noise import BrownianNoise, ImageNoise
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.plan import SamplingPlan, plan
 from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
 from ra_widgets.diffusion.sampling_base import Step
-from ra_widgets.diffusion.tasks import control
+from ra_widgets.diffusion.tasks import channels, control
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.errors import EngineError, InvalidRequest
 from ra_widgets.pictures import Picture
@@ -87,7 +88,7 @@ def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dic
     if "zh" not in model.info.languages:
         request = _translated(request, facts)
     calls = SAMPLERS_INFO[request.sampler].total_steps(request.steps)
-    prompts = [text for name in TEXTS if (text := getattr(request, name))]
+    prompts = [text for name in TEXTS if (text := getattr(request, name, ""))]
     used = text_encoder(model).used(prompts, Timeline(calls))
     if used:
         facts["embeddings"] = [{"name": e.name, "hash": e.hash, "vectors": e.vectors} for e in used]
@@ -103,7 +104,7 @@ def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dic
 def _translated(request: TextToImage, facts: dict[str, Any]) -> TextToImage:
     from ra_widgets.prompt.lexicon import translate
 
-    found = {name: translate(getattr(request, name)) for name in TEXTS}
+    found = {name: translate(getattr(request, name)) for name in TEXTS if hasattr(request, name)}
     changed = {name: translation for name, translation in found.items() if translation.changed}
     if changed:
         facts["translation"] = {name: {"text": x.text, "unknown": x.unknown} for name, x in changed.items()}
@@ -153,8 +154,18 @@ def sample(
     seeds: Sequence[tuple[int, int]],
     work: Work,
     init: torch.Tensor | None = None,
+    *,
+    mask: LatentMask | None = None,
+    image_cond: torch.Tensor | None = None,
+    noise_multiplier: float = 1.0,
+    extra_noise: float = 0.0,
 ) -> torch.Tensor:
     """Latents float32 [B, 4, h, w] for (seed, variation seed) pairs, from pure noise or from ``init`` latents.
+
+    Args:
+        init: [B or 1, 4, h, w]. mask: which part is drawn anew; the caller does the final blend.
+        image_cond: [B or 1, C', h, w], further input channels of the UNet; None: what it gets in text to image.
+        noise_multiplier: factor of the first noise. extra_noise: noise on top of ``init``.
 
     Raises:
         EngineError: the model produced invalid numbers. JobCancelled.
@@ -162,7 +173,13 @@ def sample(
     walk = this.walk
     noise = make_noise(model, request, seeds, this.width, this.height)
     first = noise.first().to(model.device)
-    x = walk.start(first) if init is None else walk.start(first, init)
+    if noise_multiplier != 1.0:
+        first = first * noise_multiplier
+    x = walk.start(first) if init is None else walk.start(first, init.to(first), extra_noise)
+    if image_cond is None:
+        image_cond = channels.image_cond(model, this.height, this.width)
+    if image_cond is not None:
+        image_cond = image_cond.to(model.device).expand(len(seeds), -1, -1, -1)
     prompts, negatives = conditioning(model, request, this, len(seeds))
     steer = control.steering(model, request, this)
     guided = CFGDenoiser(
@@ -171,6 +188,8 @@ def sample(
         negatives,
         guidance(model, request),
         total_steps=walk.guidance_steps,
+        mask=mask,
+        image_cond=image_cond,
         refiner=refiner(request, this, len(seeds), work) if this.refine else None,
         seen=lambda _: work.check(),
     )

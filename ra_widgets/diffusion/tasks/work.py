@@ -114,7 +114,10 @@ class Work:
             )
 
     def image(self, image: Any, seconds: float, **facts: Any) -> Record:
-        """Hand over a finished picture; returns when it is safely saved."""
+        """Hand over a finished picture; returns when it is safely saved.
+
+        A fact called ``request`` is the request that makes this picture alone, where the job's own cannot tell.
+        """
         index = len(self.records)
         record = self._finish(image, index, seconds, facts)
         self.records.append(record)
