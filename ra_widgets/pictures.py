@@ -96,8 +96,8 @@ class Picture:
         """A picture by its hash; its pixels are looked for when they are needed."""
         with _LOCK:
             alive = _ALIVE.get(sha256)
-        if alive is not None:
-            return alive
+        if alive is not None and alive.path is None:
+            return alive  # nobody else has the pixels; a stored picture is read anew, so that histories stay small
         self = object.__new__(cls)
         self.sha256, self.width, self.height, self.mode = sha256, width, height, mode
         self._image, self._origin = None, None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ra_widgets._version import __version__
-from ra_widgets.errors import GalleryError, InvalidRequest, ModelError, RAError
+from ra_widgets.errors import EngineError, GalleryError, InvalidRequest, ModelError, RAError
 from ra_widgets.experiments.metrics import Difference, difference, heat_map
 from ra_widgets.gallery import carriers, files, foreign
 from ra_widgets.i18n import t
@@ -178,11 +178,16 @@ def verify(kernel: PipelineKernel, picture: Any, *, timeout: float | None = None
     model = _model(report, data)
     if model is None:
         return report
-    request = report.request.replace(model=str(model.path))
-    report.request = report.request.replace(model=model.name)
+    lost = [name for name, input_ in report.request.pictures().items() if not input_.available]
+    if lost:
+        report.reasons.append(Reason("input_missing", fatal=True, values={"names": ", ".join(lost)}))
+        return report
+    request = report.request
+    if "model" in type(request).model_fields:
+        request, report.request = request.replace(model=str(model.path)), request.replace(model=model.name)
     try:
         result = kernel.submit(request, keep=False).result(timeout)
-    except (InvalidRequest, ModelError) as error:
+    except (InvalidRequest, ModelError, EngineError) as error:
         report.reasons.append(Reason("refused", fatal=True, values={"sentence": error}))
         return report
     report.made = result.images[0]
@@ -234,9 +239,6 @@ def _open(picture: Any) -> tuple[Report, dict[str, Any]]:
         report.reasons += [Reason("not_carried", values={"sentence": note}) for note in notes]
     if report.request is None:
         report.reasons.append(Reason("no_metadata", fatal=True))
-    elif report.request.kind != "txt2img":
-        report.reasons.append(Reason("kind", fatal=True, values={"kind": report.request.kind}))  # type: ignore[attr-defined]
-        report.request = None
     return report, data
 
 
@@ -293,6 +295,8 @@ def _explain(report: Report, data: dict[str, Any], made: Record) -> None:
         if str(data.get("RNG", "GPU")) == "GPU":
             reasons.append(Reason("rng_gpu"))
         reasons.append(Reason("other_program", values={"source": report.source, "version": data.get("Version", "?")}))
+        if report.request is not None and report.request.kind == "txt2img" and "Init image hash" in data:  # type: ignore[attr-defined]
+            reasons.append(Reason("input_missing", values={"names": "image"}))
         if "VAE hash" in data or "VAE" in data:
             reasons.append(Reason("vae", values={"name": data.get("VAE") or data.get("VAE hash")}))
     from ra_widgets.prompt import split_networks

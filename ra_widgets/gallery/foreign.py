@@ -18,7 +18,7 @@ from ra_widgets.gallery.foreign_comfy import SAMPLERS as COMFY_SAMPLERS
 from ra_widgets.gallery.foreign_comfy import SCHEDULERS as COMFY_SCHEDULERS
 from ra_widgets.gallery.foreign_comfy import from_graph
 from ra_widgets.i18n import t
-from ra_widgets.requests import TextToImage
+from ra_widgets.requests import Generation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,12 +42,12 @@ class Foreign:
     infotext: str = ""
     notes: list[str] = field(default_factory=list)
 
-    def convert(self, *, keep_model: bool = True) -> tuple[TextToImage, list[str]]:
+    def convert(self, *, keep_model: bool = True) -> tuple[Generation, list[str]]:
         """The request, and everything that could not be carried over."""
         request, more = infotext.convert(self.data, keep_model=keep_model)
         return request, self.notes + more
 
-    def to_request(self, *, keep_model: bool = True) -> TextToImage:
+    def to_request(self, *, keep_model: bool = True) -> Generation:
         """The request nearest to what made the picture."""
         return self.convert(keep_model=keep_model)[0]
 

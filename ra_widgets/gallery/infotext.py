@@ -16,10 +16,10 @@ from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets._version import __version__
-from ra_widgets.gallery import control_settings, recipe, settings
+from ra_widgets.gallery import control_settings, image_settings, recipe, settings
 from ra_widgets.gallery.recipe import DEFAULTS
 from ra_widgets.gallery.settings import number, to_int
-from ra_widgets.requests import Generation, Request, TextToImage
+from ra_widgets.requests import Generation, Picture, Request, TextToImage
 from ra_widgets.results import Record, Result
 
 NEGATIVE = "Negative prompt:"
@@ -139,7 +139,7 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
         return {"Model hash": model_hash or None, "Model": model or None}
     name, schedule = samplers.resolve(request.sampler, request.scheduler)
     cfg, size, strength = get("cfg_scale"), request.final_size, get("subseed_strength", 0)
-    denoise, clip_skip = get("denoising_strength"), get("clip_skip", 1)
+    clip_skip = get("clip_skip", 1)
     batch, count = get("batch_size", 1), get("n_iter", 1)
     return (
         {
@@ -153,8 +153,6 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
             "Model": model or get("model"),
             "Variation seed": get("subseed") if strength else None,
             "Variation seed strength": number(strength) if strength else None,
-            # in text to image it belongs to hires fix, and is written with it
-            "Denoising strength": None if denoise is None or get("kind") == "txt2img" else number(denoise),
             "Clip skip": clip_skip if clip_skip and clip_skip > 1 else None,
             # the webui reads "Batch size" back; a single picture's text has neither
             "Batch size": batch if batch > 1 else None,
@@ -162,6 +160,7 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
         }
         | settings.written(request, schedule)
         | control_settings.written(request)
+        | image_settings.written(request)
     )
 
 
@@ -295,14 +294,19 @@ def _back_compatible(result: dict[str, Any]) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- to requests
-def convert(data: Mapping[str, Any] | str, *, keep_model: bool = True) -> tuple[TextToImage, list[str]]:
+def convert(
+    data: Mapping[str, Any] | str, *, keep_model: bool = True, image: Picture | None = None, mask: Picture | None = None
+) -> tuple[Generation, list[str]]:
     """The request that an infotext (or what :func:`parse` made of one) describes, and what could not be carried over.
 
     See :func:`ra_widgets.gallery.recipe.convert`.
     """
-    return recipe.convert(parse(data) if isinstance(data, str) else data, keep_model=keep_model)
+    parsed = parse(data) if isinstance(data, str) else data
+    return recipe.convert(parsed, keep_model=keep_model, image=image, mask=mask)
 
 
-def to_request(data: Mapping[str, Any] | str, *, keep_model: bool = True) -> TextToImage:
+def to_request(
+    data: Mapping[str, Any] | str, *, keep_model: bool = True, image: Picture | None = None, mask: Picture | None = None
+) -> Generation:
     """The request that an infotext (or its parsed dict) describes; never raises, see :func:`convert`."""
-    return convert(data, keep_model=keep_model)[0]
+    return convert(data, keep_model=keep_model, image=image, mask=mask)[0]

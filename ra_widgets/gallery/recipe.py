@@ -7,9 +7,9 @@ from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets.errors import InvalidRequest
-from ra_widgets.gallery import control_settings, settings
+from ra_widgets.gallery import control_settings, image_settings, settings
 from ra_widgets.i18n import t
-from ra_widgets.requests import MAX_PIXELS, MAX_PROMPT, TextToImage
+from ra_widgets.requests import MAX_PIXELS, MAX_PROMPT, Generation, Outpaint, Picture, TextToImage
 
 DEFAULTS: dict[str, Any] = {
     "Clip skip": "1",
@@ -38,7 +38,9 @@ DEFAULTS: dict[str, Any] = {
 """What webui fills in when a key is missing from an infotext (the types are webui's too)."""
 
 
-def convert(parsed: Mapping[str, Any], *, keep_model: bool = True) -> tuple[TextToImage, list[str]]:
+def convert(
+    parsed: Mapping[str, Any], *, keep_model: bool = True, image: Picture | None = None, mask: Picture | None = None
+) -> tuple[Generation, list[str]]:
     """The request that parsed metadata describes, and what of it could not be carried over.
 
     Sampler names with a schedule inside are split; the sampler's own default schedule reads as "Automatic" (webui's
@@ -47,9 +49,10 @@ def convert(parsed: Mapping[str, Any], *, keep_model: bool = True) -> tuple[Text
     Args:
         parsed: what :func:`ra_widgets.gallery.infotext.parse` or :mod:`~ra_widgets.gallery.foreign` read.
         keep_model: take the model's name over into the request.
+        image, mask: what the picture was made from; if they are not given, they are looked for by the hashes in the text.
 
     Returns:
-        the request and a list of sentences, in the current language, about everything lost or changed.
+        the request, of text to image if no input picture is at hand, and a list of sentences, in the current language, about everything lost or changed.
     """
     notes: list[str] = []
     fields: dict[str, Any] = {}
@@ -62,6 +65,12 @@ def convert(parsed: Mapping[str, Any], *, keep_model: bool = True) -> tuple[Text
     fields |= settings.read(parsed, notes)
     settings.finish_hires(fields)
     fields |= control_settings.read(parsed, notes)
+    hires = "enable_hr" in fields
+    kind, given = (None, {}) if hires else image_settings.kind_of(parsed, image, mask)
+    if kind is not None:
+        fields |= image_settings.read(kind, parsed, notes)
+    if kind is Outpaint:  # its size follows from the picture and the sides
+        fields = {name: value for name, value in fields.items() if name not in ("width", "height")}
     if fields.get("width", 0) * fields.get("height", 0) > MAX_PIXELS:
         notes.append(t("infotext.moved", field="Size", value=f"{fields.pop('width')}x{fields.pop('height')}", used="-"))
     model = _model(parsed)
@@ -69,14 +78,18 @@ def convert(parsed: Mapping[str, Any], *, keep_model: bool = True) -> tuple[Text
         fields["model"] = model
     notes += [
         t("infotext.not_carried", field=key, value=settings.short(parsed[key]))
-        for key in _unused(parsed, "enable_hr" in fields)
+        for key in _unused(parsed, hires, kind is not None)
     ]
     while True:
         try:
-            return TextToImage(**fields), notes
+            return (kind or TextToImage)(**fields, **given), notes
         except InvalidRequest as error:  # settings that are fine alone and contradict each other
             notes.append(error.text())
             if not _drop_some(fields):
+                if kind is not None:  # perhaps the pictures do not fit the settings: go on without them
+                    kept = {key: value for key, value in parsed.items() if key not in image_settings.HASHES}
+                    request, more = convert(kept, keep_model=keep_model)
+                    return request, notes + more
                 return TextToImage(prompt=fields["prompt"], negative_prompt=fields["negative_prompt"]), notes
 
 
@@ -131,7 +144,9 @@ _USED = {
 }
 
 
-def _unused(parsed: Mapping[str, Any], hires: bool) -> list[str]:
+def _unused(parsed: Mapping[str, Any], hires: bool, image: bool) -> list[str]:
+    if image:
+        parsed = {key: value for key, value in parsed.items() if key not in image_settings.READ}
     keys = [
         key
         for key in parsed

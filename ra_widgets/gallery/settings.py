@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le, MultipleOf
 from ra_widgets import samplers
 from ra_widgets.i18n import t
 from ra_widgets.request_fields import EMPHASIS, known_upscalers
-from ra_widgets.requests import TextToImage
+from ra_widgets.requests import Request, TextToImage
 
 NUMBERS: tuple[tuple[str, str], ...] = (
     ("steps", "Steps"),
@@ -146,16 +146,16 @@ def read(parsed: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     for name, key in (*NUMBERS, *EXTRAS):
         if key not in data or (name in ("batch_size", "n_iter") and "Batch pos" in data):
             continue  # with "Batch pos" the text belongs to one picture of an old webui's batch
-        _take(fields, name, key, data[key], notes)
+        take(fields, name, key, data[key], notes)
     for key in ("Eta", "Eta DDIM"):
         if key in data:
-            _take(fields, "eta", key, data[key], notes)
+            take(fields, "eta", key, data[key], notes)
     if data.get("RNG") == "CPU":
         fields["rng"] = "CPU"
-    _choose(fields, "emphasis", "Emphasis", data, EMPHASIS, notes)
+    choose(fields, "emphasis", "Emphasis", data, EMPHASIS, notes)
     if data.get("Refiner"):
         fields["refiner_checkpoint"] = _without_hash(data["Refiner"])
-        _take(fields, "refiner_switch_at", "Refiner switch at", data.get("Refiner switch at", 0.8), notes)
+        take(fields, "refiner_switch_at", "Refiner switch at", data.get("Refiner switch at", 0.8), notes)
     if "Hires upscale" in data or "Hires upscaler" in data or to_int(data.get("Hires resize-1", 0)):
         _read_hires(fields, data, notes)
     return fields
@@ -165,11 +165,11 @@ def _read_hires(fields: dict[str, Any], data: Mapping[str, Any], notes: list[str
     fields["enable_hr"] = True
     for name, key in _HIRES:
         if key in data:
-            _take(fields, name, key, data[key], notes)
+            take(fields, name, key, data[key], notes)
     for name, key in _HIRES_TEXTS:
         if data.get(key):
             fields[name] = str(data[key])[:10_000]
-    _choose(fields, "hr_upscaler", "Hires upscaler", data, known_upscalers(), notes)
+    choose(fields, "hr_upscaler", "Hires upscaler", data, known_upscalers(), notes)
     name, schedule = str(data.get("Hires sampler") or ""), str(data.get("Hires schedule type") or "")
     try:
         inside = None
@@ -188,9 +188,10 @@ def finish_hires(fields: dict[str, Any]) -> None:
         fields["hr_scheduler"] = samplers.AUTOMATIC
 
 
-def _choose(
+def choose(
     fields: dict[str, Any], name: str, key: str, data: Mapping[str, Any], allowed: tuple[str, ...], notes: list[str]
 ) -> None:
+    """One of some names."""
     value = data.get(key)
     if value is None:
         return
@@ -200,9 +201,11 @@ def _choose(
         notes.append(t("infotext.not_carried", field=key, value=short(value)))
 
 
-def _take(fields: dict[str, Any], name: str, key: str, raw: Any, notes: list[str]) -> None:
-    """One number, moved into the range that the request allows."""
-    kind = TextToImage.model_fields[name]
+def take(
+    fields: dict[str, Any], name: str, key: str, raw: Any, notes: list[str], request: type[Request] = TextToImage
+) -> None:
+    """One number, moved into the range that this kind of request allows."""
+    kind = request.model_fields[name]
     if kind.annotation is bool:
         fields[name] = str(raw).strip().lower() == "true"
         return

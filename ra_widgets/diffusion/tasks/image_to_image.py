@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +39,14 @@ def run(model: LoadedModel, request: ImageToImage, work: Work) -> None:
     painter = Painter(model, spoken, work)
     for start in range(0, request.images, request.batch_size):
         seeds = [request.image_seed(start + k) for k in range(request.batch_size)]
-        painter.batch(seeds, lambda image, seconds: work.image(image, seconds, **painter.facts(len(seeds)), **facts))
+        for image, seconds in painter.batch(seeds):
+            work.image(image, seconds, **painter.facts(len(seeds)), **facts)
 
 
 def _loops(model: LoadedModel, request: ImageToImage, spoken: ImageToImage, work: Work, facts: dict[str, Any]) -> None:
     """Each picture made from the one before. Every one is kept with the request that makes it alone from its own input."""
     for start in range(0, request.images, request.loops):
-        image, made = request.image, {}
+        image = request.image
         for loop in range(request.loops):
             index = start + loop
             changes: dict[str, Any] = {"image": image}
@@ -56,13 +57,9 @@ def _loops(model: LoadedModel, request: ImageToImage, spoken: ImageToImage, work
             own = request.single(index).replace(**changes)
             said = {name: getattr(spoken, name) for name in ("prompt", "negative_prompt")}
             painter = Painter(model, own.replace(**said), work)
-
-            def keep(picture: Image.Image, seconds: float, own: Any = own, painter: Any = painter) -> None:
-                made["image"] = Picture(picture)
+            for picture, seconds in painter.batch([request.image_seed(index)]):
                 work.image(picture, seconds, request=own, **painter.facts(1), **facts)
-
-            painter.batch([request.image_seed(index)], keep)
-            image = made["image"]
+                image = Picture(picture)
 
 
 def _holes(request: Inpaint) -> Image.Image:
@@ -116,8 +113,8 @@ class Painter:
         walk = self.walk
         return {"engine": "ra", "sampler": walk.info.name, "scheduler": walk.scheduler, "batch": batch}
 
-    def batch(self, seeds: Seeds, keep: Callable[[Image.Image, float], object]) -> None:
-        """Make a picture of each seed and hand it to ``keep(image, seconds)``."""
+    def batch(self, seeds: Seeds) -> Iterator[tuple[Image.Image, float]]:
+        """Make a picture of each seed: (RGB image, seconds of work)."""
         began = time.perf_counter()
         model, work, canvas, request = self.model, self.work, self.canvas, self.request
         sizes = {"width": canvas.width, "height": canvas.height, "batch": len(seeds)}
@@ -140,14 +137,17 @@ class Painter:
         )
         if start.mask is not None:
             latents = start.mask.final(latents)
+        share = (time.perf_counter() - began) / len(seeds)
         for k, latent in enumerate(latents.split(1)):
             work.check()
+            began = time.perf_counter()
             pixels: torch.Tensor = model.ladder.run(lambda of=latent: model.decode(of), **sizes)
             image = to_image(pixels[0])
             if request.color_correction:
                 image = correct(image, canvas.image)
             kept = self._soft(start, latent[0], k)
-            keep(finish(canvas, image, kept), (time.perf_counter() - began) / len(seeds))
+            finished = finish(canvas, image, kept)
+            yield finished, share + time.perf_counter() - began
 
     def start(self, seeds: Seeds) -> Start:
         """Latents, mask and further channels for these seeds; the picture is coded once for all batches."""
