@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -47,10 +49,12 @@ def calls(kernel, request: ra.Request) -> int:
 def test_strength_is_monotone_in_distance(kernel, apple):
     means = []
     for strength in (0.0, 0.1, 0.2, 0.3, 1.0):
-        made = kernel.generate(ra.ImageToImage(**BASE, image=apple, denoising_strength=strength, batch_size=3, n_iter=1))
+        made = kernel.generate(
+            ra.ImageToImage(**BASE | {"steps": 10}, image=apple, denoising_strength=strength, batch_size=3)
+        )
         means.append(sum(distance(image, apple) for image in made.images) / 3)
     # above some strength nothing of the old picture is left, and the distance stays where it is
-    assert all(low < high for low, high in zip(means, means[1:], strict=False)), means
+    assert all(low < high for low, high in pairwise(means)), means
     assert means[0] < 12 < means[-1] and means[-1] > 3 * means[0], means
 
 
@@ -67,7 +71,13 @@ def test_strength_is_monotone_in_distance(kernel, apple):
     ],
 )
 def test_steps_are_counted_as_the_webui_counts(kernel, apple, sampler, strength, fixed, wanted):
-    fields = {"image": apple, "steps": 10, "sampler": sampler, "denoising_strength": strength, "img2img_fix_steps": fixed}
+    fields = {
+        "image": apple,
+        "steps": 10,
+        "sampler": sampler,
+        "denoising_strength": strength,
+        "img2img_fix_steps": fixed,
+    }
     assert calls(kernel, ra.ImageToImage(prompt="a", seed=1, **fields)) == wanted
     if not samplers.SAMPLERS_INFO[sampler].timestep_based:
         assert img2img_steps(10, strength, fixed)[1] + 1 == wanted
@@ -75,7 +85,9 @@ def test_steps_are_counted_as_the_webui_counts(kernel, apple, sampler, strength,
 
 def test_size_and_resize_modes(kernel, apple):
     made = {
-        mode: kernel.generate(ra.ImageToImage(**BASE, image=apple, width=64, height=96, resize_mode=mode, denoising_strength=0.1))
+        mode: kernel.generate(
+            ra.ImageToImage(**BASE, image=apple, width=64, height=96, resize_mode=mode, denoising_strength=0.1)
+        )
         for mode in range(4)
     }
     assert {result.images[0].size for result in made.values()} == {(64, 96)}
@@ -181,7 +193,7 @@ def test_outside_the_mask_nothing_changes(kernel, apple, mask, extra):
     inside = ~inside if extra.get("inpainting_mask_invert") else inside
     far = ~_grown(inside, int(reach))
     changed = np.abs(pixels(image) - pixels(apple)).max(axis=2)
-    assert far.sum() > 200 and changed[far].max() == 0
+    assert far.sum() > 100 and changed[far].max() == 0
     assert changed[inside].mean() > 8
     record = made.records[0]
     assert kernel.verify(record.path).max_difference == 0
@@ -210,7 +222,13 @@ def test_a_mask_of_another_scale(kernel, apple, mask):
 
 @pytest.mark.parametrize(
     ("grey", "extra"),
-    [(0, {}), (0, {"inpaint_full_res": True}), (255, {"inpainting_mask_invert": True}), (0, {"soft_inpainting": True}), (90, {})],
+    [
+        (0, {}),
+        (0, {"inpaint_full_res": True}),
+        (255, {"inpainting_mask_invert": True}),
+        (0, {"soft_inpainting": True}),
+        (90, {}),
+    ],
 )
 def test_an_empty_mask_is_refused_with_a_sentence(kernel, apple, grey, extra):
     count = len(kernel.gallery)

@@ -58,7 +58,9 @@ def test_an_empty_mask_has_no_region():
     assert masks.region(Image.new("L", (10, 10)), 32, 64, 64) is None
 
 
-@pytest.mark.parametrize(("size", "mode"), [((30, 40), m) for m in ("Just resize", "Crop and resize", "Resize and fill")])
+@pytest.mark.parametrize(
+    ("size", "mode"), [((30, 40), m) for m in ("Just resize", "Crop and resize", "Resize and fill")]
+)
 def test_resize_modes(size, mode):
     image = picture(60, 40)
     result = resizing.resize(image, *size, mode)
