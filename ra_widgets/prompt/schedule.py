@@ -20,8 +20,7 @@ from itertools import accumulate
 
 from ra_widgets.errors import InvalidRequest
 
-_TOKEN = re.compile(r"[\[\]():|]|[^\\\[\]():|]+|\\.|\\")
-_SYNTAX = frozenset("[]():|\\")
+_SPLIT = re.compile(r"([\[\]():|]|\\.|\\)")
 _WHEN = re.compile(r"\s*([+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 
 
@@ -30,26 +29,28 @@ class Edit:
 
     ``tokens`` are the numbers of the tokens ``[``, its own ``:`` or ``|``, and ``]`` (:meth:`Program.marks` has their
     places). ``number`` is the text of ``when`` (empty for an alternation), ``when`` the last step of the first text,
-    counted in the pass asked for; ``targets`` where in the code its texts begin.
+    counted in the pass asked for; ``early`` and ``late`` are where in the code the two texts begin, ``targets`` where
+    those of an alternation do.
     """
 
-    __slots__ = ("number", "targets", "tokens", "when")
+    __slots__ = ("early", "late", "number", "targets", "tokens", "when")
 
-    def __init__(self, tokens: list[int], number: str, targets: list[int]) -> None:
+    def __init__(self, tokens: list[int], number: str, early: int = 0, late: int = 0) -> None:
         self.tokens = tokens
         self.number = number
-        self.targets = targets
+        self.early, self.late = early, late
+        self.targets: list[int] | None = None
         self.when = 0
 
     @property
     def kind(self) -> str:
         """ "scheduled" or "alternate"."""
-        return "scheduled" if self.number else "alternate"
+        return "scheduled" if self.targets is None else "alternate"
 
     def branch(self, step: int) -> int:
         """Where the code goes on at this step."""
-        if self.number:
-            return self.targets[step > self.when]
+        if self.targets is None:
+            return self.late if step > self.when else self.early
         return self.targets[(step - 1) % len(self.targets)]
 
 
@@ -95,7 +96,8 @@ class Program:
         while index < len(self.code):
             entry = self.code[index]
             if isinstance(entry, str):
-                out.append((entry, self.places[index]))
+                if entry:
+                    out.append((entry, self.places[index]))
                 index += 1
             else:
                 index = entry if isinstance(entry, int) else entry.branch(step)
@@ -130,7 +132,10 @@ class Program:
             if type(item) is int:
                 code[index] = moved[item]
         for edit in self.edits:
-            edit.targets = [moved[target] for target in edit.targets]
+            if edit.targets is None:
+                edit.early, edit.late = moved[edit.early], moved[edit.late]
+            else:
+                edit.targets = [moved[target] for target in edit.targets]
         self.code, self.places = code, places
 
     def ends(self, steps: int) -> list[int]:
@@ -144,7 +149,7 @@ class Program:
     def states(self, ends: list[int]) -> list[tuple[int, ...]]:
         """For each of ``ends``, what decides the text there: equal states have equal texts."""
         whens = sorted({edit.when for edit in self.edits if edit.number})
-        cycles = sorted({len(edit.targets) for edit in self.edits if not edit.number})
+        cycles = sorted({len(edit.targets) for edit in self.edits if edit.targets is not None})
         return [(bisect_left(whens, end), *((end - 1) % cycle for cycle in cycles)) for end in ends]
 
 
@@ -213,64 +218,79 @@ def compile_schedule(text: str) -> Program:
     program = Program(text)
     if "[" not in text or (":" not in text and "|" not in text):
         return _as_text(program)
-    tokens = _TOKEN.findall(text)
-    places = [0, *accumulate(map(len, tokens))]
+    tokens = _SPLIT.split(text)  # text (perhaps empty) and syntax in turn
     # Closing brackets of edits become "" (no text of their own); openings and separators are replaced in place.
     code: list[str | Edit | int] = list(tokens)
     edits: list[Edit] = []
-    opened: list[int] = []  # open brackets: where,
-    bases: list[int] = []  # how many separators stood open before each,
-    bad: list[bool] = []  # and whether something inside cannot be part of an edit
-    separators: list[int] = []
-    for index, token in enumerate(tokens):
-        if token not in _SYNTAX:
-            continue
-        if token == "[" or token == "(":
-            opened.append(index)
-            bases.append(len(separators))
-            bad.append(False)
+    numbers: dict[str, str | None] = {}  # what stands before "]" -> the number it is
+    own: list[int] = []  # innermost open bracket: where it and its separators stand,
+    outer: list[list[int]] = []  # those around it,
+    bad: set[int] = set()  # and how deep those are in which something cannot be part of an edit
+    for index in range(1, len(tokens), 2):
+        token = tokens[index]
+        if token == ":":
+            if own:
+                own.append(index)
+        elif token == "[" or token == "(":
+            outer.append(own)
+            own = [index]
         elif token == "]" or token == ")":
-            if not opened or (tokens[opened[-1]] == "[") != (token == "]"):
+            if not own or (tokens[own[0]] == "[") != (token == "]"):
                 # Everything open now holds an unbalanced bracket, so none of it can be an edit.
-                pipe = next((at for at in separators if tokens[at] == "|"), None)
+                pipe = _pipe(tokens, [*outer, own])
                 if pipe is not None:
-                    return _as_text(program, "pipe", places[pipe])
-                opened, bases, bad, separators = [], [], [], []
+                    return _as_text(program, "pipe", pipe)
+                own, outer = [], []
+                bad.clear()
                 continue
-            start, base, ok = opened.pop(), bases.pop(), not bad.pop()
-            if base < len(separators):
-                own = separators[base:]
-                del separators[base:]
-                edit = _edit(tokens, start, own, index) if ok else None
+            marks, depth = own, len(outer)
+            own = outer.pop()
+            ok = depth not in bad
+            if not ok:
+                bad.discard(depth)
+            if len(marks) > 1:
+                edit = _edit(tokens, marks, index, numbers) if ok and token == "]" else None
                 if edit is not None:
                     edits.append(edit)
-                    code[start] = edit
+                    code[marks[0]] = edit
                     code[index] = ""
-                    for at in own:
-                        code[at] = index + 1
-                elif "|" in (tokens[at] for at in own):
-                    return _as_text(program, "pipe", places[next(at for at in own if tokens[at] == "|")])
-                else:
-                    ok = ok and token == ")" and len(own) == 1
-            if not ok and bad:
-                bad[-1] = True
-        elif token == ":":
-            if opened:
-                separators.append(index)
+                    after = index + 1
+                    for at in marks[1:]:
+                        code[at] = after
+                    marks.append(index)
+                    continue
+                pipe = _pipe(tokens, [marks])
+                if pipe is not None:
+                    return _as_text(program, "pipe", pipe)
+                ok = ok and token == ")" and len(marks) == 2
+            if not ok and own:
+                bad.add(depth - 1)
         elif token == "|":
-            if not opened:
-                return _as_text(program, "pipe", places[index])
-            separators.append(index)
+            if not own:
+                return _as_text(program, "pipe", _place(tokens, index))
+            own.append(index)
         elif token == "\\":
-            return _as_text(program, "backslash", places[index])
-    pipe = next((at for at in separators if tokens[at] == "|"), None)
+            return _as_text(program, "backslash", _place(tokens, index))
+    pipe = _pipe(tokens, [*outer, own])
     if pipe is not None:
-        return _as_text(program, "pipe", places[pipe])
+        return _as_text(program, "pipe", pipe)
     if not edits:
         return _as_text(program)
-    program.code, program.places, program.token_places = code, places, places
+    program.code = code
+    program.places = program.token_places = [0, *accumulate(map(len, tokens))]
     program.edits = sorted(edits, key=lambda edit: edit.tokens[0])
     return program
+
+
+def _place(tokens: list[str], index: int) -> int:
+    """Where a token stands in the source."""
+    return sum(map(len, tokens[:index]))
+
+
+def _pipe(tokens: list[str], brackets: list[list[int]]) -> int | None:
+    """Where the first ``|`` among the separators of some brackets stands, if there is one."""
+    found = [at for marks in brackets for at in marks if tokens[at] == "|"]
+    return _place(tokens, min(found)) if found else None
 
 
 def _as_text(program: Program, why: str = "", at: int = 0) -> Program:
@@ -281,19 +301,27 @@ def _as_text(program: Program, why: str = "", at: int = 0) -> Program:
     return program
 
 
-def _edit(tokens: list[str], start: int, own: list[int], close: int) -> Edit | None:
-    """The edit that a balanced bracket with a well-formed inside and separators ``own`` is, if it is one."""
-    if tokens[start] != "[":
-        return None
-    if tokens[own[0]] == "|":
-        if any(tokens[at] != "|" for at in own):
+def _edit(tokens: list[str], marks: list[int], close: int, numbers: dict[str, str | None]) -> Edit | None:
+    """The edit that a balanced ``[...]`` with a well-formed inside is, if it is one.
+
+    ``marks``: where ``[`` and its separators stand. ``numbers`` remembers what was read before.
+    """
+    start, first, last = marks[0], marks[1], marks[-1]
+    if tokens[first] == "|":
+        if any(tokens[at] != "|" for at in marks[1:]):
             return None
-        return Edit([start, *own, close], "", [start + 1, *(at + 1 for at in own)])
-    if len(own) > 2 or own[-1] != close - 2 or tokens[own[-1]] != ":":
+        edit = Edit(marks, "")
+        edit.targets = [at + 1 for at in marks]
+        return edit
+    if len(marks) > 3 or last != close - 2 or tokens[last] != ":":
         return None
-    match = _WHEN.fullmatch(tokens[close - 1])
-    if not match:
+    when = tokens[close - 1]
+    if when not in numbers:
+        match = _WHEN.fullmatch(when)
+        numbers[when] = match.group(1) if match else None
+    number = numbers[when]
+    if number is None:
         return None
-    # [to:when] has no "before": it jumps straight behind the bracket.
-    targets = [close + 1, start + 1] if len(own) == 1 else [start + 1, own[0] + 1]
-    return Edit([start, *own, close], match.group(1), targets)
+    if len(marks) == 2:  # [to:when] has no "before": it jumps straight behind the bracket
+        return Edit(marks, number, close + 1, start + 1)
+    return Edit(marks, number, start + 1, first + 1)
