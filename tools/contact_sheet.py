@@ -1,8 +1,8 @@
 """Draw docs/images/samplers.webp: every sampler with every schedule, the same prompt, seed and number of steps.
 
-    python tools/contact_sheet.py [--model ra-mini] [--prompt ...] [--seed 7] [--steps 12] [-o docs/images/samplers.webp]
+    python tools/contact_sheet.py [--model ra-mini] [--prompt ...] [--seed 7] [--steps 20] [-o docs/images/samplers.webp]
 
-About two minutes on one CPU core. Run it again when the embedded model changes.
+About four minutes on one CPU core. Run it again when the embedded model changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ra_widgets.samplers import AUTOMATIC, SAMPLERS_INFO, SCHEDULER_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER, INK, MUTED, ACCENT = "#f7f3ea", "#2b2a27", "#8a857a", "#c8402f"
-CELL, GAP, LEFT, TOP = 96, 4, 150, 44
+CELL, GAP, LEFT, TOP = 96, 4, 166, 44
 LIMIT = 600_000
 """Largest file, in bytes."""
 SCHEDULES = [name for name in SCHEDULER_NAMES if name != AUTOMATIC]
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     parser.add_argument("--prompt", default="草地上的一只小狗，蓝天")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images" / "samplers.webp")
     args = parser.parse_args()
     info = resolve(args.model)

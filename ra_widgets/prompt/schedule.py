@@ -17,41 +17,63 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import attrgetter
 
 from ra_widgets.errors import InvalidRequest
 
-_SPLIT = re.compile(r"([\[\]():|]|\\.|\\)")
-_WHEN = re.compile(r"\s*([+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
+_NUMBER = r"[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_WHEN = re.compile(rf"\s*({_NUMBER})\s*")
+# an edit with plain texts is one token: most are, and a prompt may have thousands
+_PLAIN = r"[^\\\[\]():|]*"
+_SPLIT = re.compile(rf"(\[(?:{_PLAIN}:){{1,2}}\s*{_NUMBER}\s*\]|\[(?:{_PLAIN}\|)+{_PLAIN}\]|[\[\]():|]|\\.|\\)")
 
 
 class Edit:
     """One scheduled or alternating bracket and where it stands in the text.
 
-    ``tokens`` are the numbers of the tokens ``[``, its own ``:`` or ``|``, and ``]`` (:meth:`Program.marks` has their
-    places). ``number`` is the text of ``when`` (empty for an alternation), ``when`` the last step of the first text,
-    counted in the pass asked for; ``early`` and ``late`` are where in the code the two texts begin, ``targets`` where
-    those of an alternation do.
+    ``start`` is the number of its first token. ``number`` is the text of ``when`` (empty for an alternation), ``when``
+    the last step of the first text, counted in the pass asked for. An edit of plain texts is a single token and has
+    them in ``texts``; of any other ``tokens`` are the numbers of ``[``, its own ``:`` or ``|``, and ``]``, and the code
+    goes on at ``early`` or ``late``, or at one of an alternation's ``targets``.
     """
 
-    __slots__ = ("early", "late", "number", "targets", "tokens", "when")
+    __slots__ = ("early", "late", "number", "start", "targets", "texts", "tokens", "when")
+    early: int
+    late: int
+    targets: list[int]
+    tokens: list[int]
 
-    def __init__(self, tokens: list[int], number: str, early: int = 0, late: int = 0) -> None:
-        self.tokens = tokens
+    def __init__(self, start: int, number: str, texts: list[str] | None = None) -> None:
+        self.start = start
         self.number = number
-        self.early, self.late = early, late
-        self.targets: list[int] | None = None
+        self.texts = texts
         self.when = 0
 
     @property
     def kind(self) -> str:
         """ "scheduled" or "alternate"."""
-        return "scheduled" if self.targets is None else "alternate"
+        return "scheduled" if self.number else "alternate"
 
     def branch(self, step: int) -> int:
         """Where the code goes on at this step."""
-        if self.targets is None:
+        if self.number:
             return self.late if step > self.when else self.early
         return self.targets[(step - 1) % len(self.targets)]
+
+    @property
+    def options(self) -> int:
+        """How many texts an alternation has."""
+        return len(self.targets if self.texts is None else self.texts)
+
+    def plain(self, step: int) -> tuple[str, int]:
+        """Of an edit of plain texts: the text at this step, and how far behind its ``[`` that stands."""
+        texts = self.texts or [""]
+        if not self.number:
+            chosen = (step - 1) % len(texts)
+            return texts[chosen], sum(map(len, texts[:chosen])) + chosen + 1
+        if step > self.when:
+            return texts[-2], sum(map(len, texts[:-2])) + len(texts) - 1
+        return (texts[0], 1) if len(texts) == 3 else ("", 1)
 
 
 @dataclass(slots=True)
@@ -72,7 +94,10 @@ class Program:
 
     def marks(self, edit: Edit) -> list[int]:
         """Where ``[``, the separators and ``]`` of an edit stand in the source."""
-        return [self.token_places[token] for token in edit.tokens]
+        if edit.texts is None:
+            return [self.token_places[token] for token in edit.tokens]
+        start = self.token_places[edit.start]
+        return list(accumulate(map(len, edit.texts), lambda at, length: at + length + 1, initial=start))
 
     def text(self, step: int) -> str:
         """The prompt in use at ``step`` (from 1)."""
@@ -85,8 +110,17 @@ class Program:
                 index += 1
             elif type(entry) is int:
                 index = entry
-            else:
+            elif entry.texts is None:  # type: ignore[union-attr]
                 index = entry.branch(step)  # type: ignore[union-attr]
+            else:
+                texts = entry.texts  # type: ignore[union-attr]
+                if not entry.number:  # type: ignore[union-attr]
+                    out.append(texts[(step - 1) % len(texts)])
+                elif step > entry.when:  # type: ignore[union-attr]
+                    out.append(texts[-2])
+                elif len(texts) == 3:
+                    out.append(texts[0])
+                index += 1
         return "".join(out)
 
     def runs(self, step: int) -> list[tuple[str, int]]:
@@ -95,12 +129,15 @@ class Program:
         index = 0
         while index < len(self.code):
             entry = self.code[index]
-            if isinstance(entry, str):
-                if entry:
-                    out.append((entry, self.places[index]))
-                index += 1
+            if isinstance(entry, int):
+                index = entry
+            elif isinstance(entry, Edit) and entry.texts is None:
+                index = entry.branch(step)
             else:
-                index = entry if isinstance(entry, int) else entry.branch(step)
+                text, at = (entry, 0) if isinstance(entry, str) else entry.plain(step)
+                if text:
+                    out.append((text, self.places[index] + at))
+                index += 1
         return out
 
     def link(self) -> None:
@@ -132,9 +169,9 @@ class Program:
             if type(item) is int:
                 code[index] = moved[item]
         for edit in self.edits:
-            if edit.targets is None:
+            if edit.texts is None and edit.number:
                 edit.early, edit.late = moved[edit.early], moved[edit.late]
-            else:
+            elif edit.texts is None:
                 edit.targets = [moved[target] for target in edit.targets]
         self.code, self.places = code, places
 
@@ -149,7 +186,7 @@ class Program:
     def states(self, ends: list[int]) -> list[tuple[int, ...]]:
         """For each of ``ends``, what decides the text there: equal states have equal texts."""
         whens = sorted({edit.when for edit in self.edits if edit.number})
-        cycles = sorted({len(edit.targets) for edit in self.edits if edit.targets is not None})
+        cycles = sorted({edit.options for edit in self.edits if not edit.number})
         return [(bisect_left(whens, end), *((end - 1) % cycle for cycle in cycles)) for end in ends]
 
 
@@ -222,13 +259,24 @@ def compile_schedule(text: str) -> Program:
     # Closing brackets of edits become "" (no text of their own); openings and separators are replaced in place.
     code: list[str | Edit | int] = list(tokens)
     edits: list[Edit] = []
-    numbers: dict[str, str | None] = {}  # what stands before "]" -> the number it is
+    numbers: dict[str, str] = {}  # what stands before "]" -> the number it is
     own: list[int] = []  # innermost open bracket: where it and its separators stand,
     outer: list[list[int]] = []  # those around it,
     bad: set[int] = set()  # and how deep those are in which something cannot be part of an edit
     for index in range(1, len(tokens), 2):
         token = tokens[index]
-        if token == ":":
+        if len(token) > 2:
+            texts = token[1:-1].split(":")
+            if len(texts) == 1:  # plain texts have no ":" of their own
+                edit = Edit(index, "", token[1:-1].split("|"))
+            else:
+                when = texts[-1]
+                if when not in numbers:
+                    numbers[when] = when.strip()
+                edit = Edit(index, numbers[when], texts)
+            code[index] = edit
+            edits.append(edit)
+        elif token == ":":
             if own:
                 own.append(index)
         elif token == "[" or token == "(":
@@ -249,10 +297,10 @@ def compile_schedule(text: str) -> Program:
             if not ok:
                 bad.discard(depth)
             if len(marks) > 1:
-                edit = _edit(tokens, marks, index, numbers) if ok and token == "]" else None
-                if edit is not None:
-                    edits.append(edit)
-                    code[marks[0]] = edit
+                found = _edit(tokens, marks, index) if ok and token == "]" else None
+                if found is not None:
+                    edits.append(found)
+                    code[marks[0]] = found
                     code[index] = ""
                     after = index + 1
                     for at in marks[1:]:
@@ -278,7 +326,7 @@ def compile_schedule(text: str) -> Program:
         return _as_text(program)
     program.code = code
     program.places = program.token_places = [0, *accumulate(map(len, tokens))]
-    program.edits = sorted(edits, key=lambda edit: edit.tokens[0])
+    program.edits = sorted(edits, key=attrgetter("start"))
     return program
 
 
@@ -301,27 +349,23 @@ def _as_text(program: Program, why: str = "", at: int = 0) -> Program:
     return program
 
 
-def _edit(tokens: list[str], marks: list[int], close: int, numbers: dict[str, str | None]) -> Edit | None:
+def _edit(tokens: list[str], marks: list[int], close: int) -> Edit | None:
     """The edit that a balanced ``[...]`` with a well-formed inside is, if it is one.
 
-    ``marks``: where ``[`` and its separators stand. ``numbers`` remembers what was read before.
+    ``marks``: where ``[`` and its separators stand.
     """
     start, first, last = marks[0], marks[1], marks[-1]
     if tokens[first] == "|":
         if any(tokens[at] != "|" for at in marks[1:]):
             return None
-        edit = Edit(marks, "")
+        edit = Edit(start, "")
         edit.targets = [at + 1 for at in marks]
-        return edit
-    if len(marks) > 3 or last != close - 2 or tokens[last] != ":":
-        return None
-    when = tokens[close - 1]
-    if when not in numbers:
-        match = _WHEN.fullmatch(when)
-        numbers[when] = match.group(1) if match else None
-    number = numbers[when]
-    if number is None:
-        return None
-    if len(marks) == 2:  # [to:when] has no "before": it jumps straight behind the bracket
-        return Edit(marks, number, close + 1, start + 1)
-    return Edit(marks, number, start + 1, first + 1)
+    else:
+        match = _WHEN.fullmatch(tokens[close - 1]) if len(marks) < 4 and last == close - 2 else None
+        if match is None or tokens[last] != ":":
+            return None
+        edit = Edit(start, match.group(1))
+        # [to:when] has no "before": it jumps straight behind the bracket
+        edit.early, edit.late = (close + 1, start + 1) if len(marks) == 2 else (start + 1, first + 1)
+    edit.tokens = marks
+    return edit
