@@ -57,6 +57,9 @@ _NAMES = {
     "InfoBar": "widgets",
     "GalleryView": "widgets",
     "VerifyView": "widgets",
+    "ImageInput": "widgets",
+    "CompareSlider": "widgets",
+    "ControlPreview": "widgets",
 }
 
 _MODULES = ("course", "diffusion", "engines", "events", "gallery", "i18n", "library", "plotting", "prompt", "widgets")
@@ -93,9 +96,12 @@ if TYPE_CHECKING:
     from ra_widgets.results import Record, Result
     from ra_widgets.widgets import (
         BatchPanel,
+        CompareSlider,
+        ControlPreview,
         CropResize,
         GalleryView,
         GenerateBar,
+        ImageInput,
         InfoBar,
         MaskPainter,
         OutpaintFrame,

@@ -1,6 +1,8 @@
 /** The gallery: thumbnails, newest first, fetched as one scrolls; search. */
 import { frame, h, icon, pictureUrl } from "./lib/dom.js";
+import { RECORD } from "./lib/drop.js";
 import { throttle } from "./lib/format.js";
+import { openMenu } from "./lib/menu.js";
 
 function render(host) {
   const ctx = frame(host, "gallery-widget");
@@ -38,23 +40,39 @@ function render(host) {
     urls.get(item.id) && URL.revokeObjectURL(urls.get(item.id));
     urls.set(item.id, url);
     const image = h("img", { src: url, alt: item.prompt, loading: "lazy", draggable: "false" });
-    return h(
+    const send = (where) => openMenu(ctx.root, ctx.get("targets") ?? [], { ...where, title: ctx.t("send_to") }, (target) => ctx.send({ type: "send", id: item.id, target }));
+    const node = h(
       "button",
       {
         type: "button",
         role: "listitem",
         class: "ra-thumb",
         "data-id": item.id,
-        title: `${item.prompt}\n${ctx.t("seed")} ${item.seed}`,
+        title: [item.prompt, `${ctx.t("seed")} ${item.seed}`, (ctx.get("targets") ?? []).length ? ctx.t("send_to.tip") : ""].filter(Boolean).join("\n"),
         "aria-pressed": String(ctx.get("selected") === item.id),
         onclick: () => {
           ctx.push({ selected: item.id });
           ctx.send({ type: "open", id: item.id });
         },
         ondblclick: () => ctx.send({ type: "reuse", id: item.id }),
+        draggable: "true",
+        ondragstart: (event) => event.dataTransfer?.setData(RECORD, item.id),
+        // the right button, a long touch, or the keyboard's menu key
+        oncontextmenu: (event) => {
+          if (!(ctx.get("targets") ?? []).length || event.shiftKey) return;
+          event.preventDefault();
+          send(event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : { anchor: node });
+        },
+        onkeydown: (event) => {
+          if (event.key !== "s" || event.ctrlKey || event.metaKey || event.altKey || !(ctx.get("targets") ?? []).length) return;
+          event.preventDefault();
+          event.stopPropagation();
+          send({ anchor: node });
+        },
       },
       image,
     );
+    return node;
   };
   const showNote = () => {
     const none = grid.childElementCount === 0 && !waiting;

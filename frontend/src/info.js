@@ -1,6 +1,7 @@
 /** The parameters of the picture that is shown, and what can be done with them. */
 import { confirmOn, copyText, frame, h, icon } from "./lib/dom.js";
 import { seconds, short } from "./lib/format.js";
+import { openMenu } from "./lib/menu.js";
 
 function render(host) {
   const ctx = frame(host, "info-bar");
@@ -13,9 +14,18 @@ function render(host) {
     node.addEventListener("click", () => listener(node));
     return ctx.say(node, { title: `${key}.tip` });
   };
+  const send = action("send", "ra-send", "send_to", (node) =>
+    openMenu(ctx.root, ctx.get("targets") ?? [], { anchor: node }, (target) => ctx.send({ type: "send", target })),
+  );
+  send.setAttribute("aria-haspopup", "menu");
+  send.append(icon("down"));
+  ctx.watch("targets", () => {
+    send.hidden = !(ctx.get("targets") ?? []).length;
+  });
   const actions = h(
     "div",
     { class: "ra-actions" },
+    send,
     action("recycle", "ra-reuse", "reuse", (node) => {
       ctx.send({ type: "reuse", fields: [] });
       confirmOn(node);
@@ -54,11 +64,10 @@ function render(host) {
     }
     const scheduler = i.scheduler && i.scheduler !== "Automatic" ? ` ${i.scheduler}` : "";
     const facts = [ctx.t("info.model", { model: i.model ?? "" }), i.seconds ? ctx.t("info.seconds", { seconds: seconds(i.seconds) }) : ""];
+    // an enlarged picture has neither sampler nor steps
+    const drawn = Boolean(i.sampler);
     chips.replaceChildren(
-      chip(ctx.t("seed"), String(i.seed), ["seed"]),
-      chip("", `${i.sampler}${scheduler}`, ["sampler", "scheduler"]),
-      chip("", ctx.t("info.steps", { steps: i.steps }), ["steps"]),
-      chip("CFG", short(i.cfg_scale), ["cfg_scale"]),
+      ...(drawn ? [chip(ctx.t("seed"), String(i.seed), ["seed"]), chip("", `${i.sampler}${scheduler}`, ["sampler", "scheduler"]), chip("", ctx.t("info.steps", { steps: i.steps }), ["steps"]), chip("CFG", short(i.cfg_scale), ["cfg_scale"])] : []),
       chip("", `${i.width}×${i.height}`, ["width", "height"]),
       h("span", { class: "ra-info-facts", text: facts.filter(Boolean).join(" · ") }),
     );

@@ -1,14 +1,17 @@
 /** The stage: what is being made, and what was made. */
-import { frame, h, pictureUrl } from "./lib/dom.js";
+import { compareView } from "./lib/compare.js";
+import { frame, h, icon, pictureUrl } from "./lib/dom.js";
+import { RECORD } from "./lib/drop.js";
 import { gridColumns, seconds } from "./lib/format.js";
 import { lightbox } from "./lib/lightbox.js";
+import { keepPictures as keepShown, pictureOf, watchPictures } from "./lib/pictures.js";
 
 /** Pictures that have arrived, by id, for all views of this widget: object URLs. */
 const urls = new Map();
 
 function keepPictures(model) {
   model.on("msg:custom", (message, buffers) => {
-    if (message?.type !== "picture" || !buffers?.length) return;
+    if (message?.type !== "picture" || !message.id || !buffers?.length) return;
     if (urls.has(message.id)) return;
     urls.set(message.id, pictureUrl(buffers[0], message.mime));
     // bytes come before the list that names them, unless a view asked for what it lacked
@@ -40,7 +43,13 @@ function render(host) {
     h("div", { class: "ra-bar" }, fillBar),
   );
   const enlarge = ctx.iconButton("ra-enlarge", "zoom", "enlarge", () => open(ctx.get("selected")));
-  const stage = h("div", { class: "ra-stage" }, empty, result, preview, enlarge, progress);
+  const compareButton = h("button", { type: "button", class: "ra-ghost ra-compare-open", "aria-pressed": "false", onclick: () => ctx.push({ comparing: !ctx.get("comparing") }) }, icon("compare"), h("span", {}, ctx.text("compare")));
+  ctx.say(compareButton, { title: "compare.tip" });
+  // where the comparison stands is this page's own business
+  const compareState = { mode: "wipe", position: 50, gain: 4 };
+  const compared = compareView(ctx, { get: (name) => compareState[name], set: (name, value) => Object.assign(compareState, { [name]: value }) });
+  compared.node.hidden = true;
+  const stage = h("div", { class: "ra-stage" }, empty, result, preview, compared.node, h("div", { class: "ra-stage-tools" }, compareButton, enlarge), progress);
 
   const pictures = () => ctx.get("pictures") ?? [];
   const open = (index) => {
@@ -72,6 +81,7 @@ function render(host) {
     result.replaceChildren(
       ...list.map((p, index) => {
         const image = h("img", { class: "ra-picture", src: urls.get(p.id) ?? null, alt: p.alt, "data-id": p.id, "data-seed": p.seed, draggable: "true" });
+        image.addEventListener("dragstart", (event) => event.dataTransfer?.setData(RECORD, p.id));
         const cell = h(
           "button",
           {
@@ -120,10 +130,19 @@ function render(host) {
   // one of: a preview of the work, the pictures, the invitation
   const arrange = () => {
     const working = (ctx.get("previews") ?? []).length > 0;
+    const picture = pictures()[ctx.get("selected") ?? 0];
+    const before = pictureOf(ctx, "before");
+    const after = { ...picture, url: urls.get(picture?.id) };
+    const pair = Boolean(!working && ctx.get("comparing") && before?.url && before.of === picture?.id && after.url);
     preview.hidden = !working;
-    result.hidden = working || pictures().length === 0;
+    result.hidden = working || pictures().length === 0 || pair;
     empty.hidden = working || pictures().length > 0;
-    enlarge.hidden = result.hidden;
+    enlarge.hidden = working || pictures().length === 0;
+    compareButton.hidden = enlarge.hidden || !ctx.get("comparable");
+    compareButton.setAttribute("aria-pressed", String(pair));
+    compared.node.hidden = !pair;
+    if (pair) compared.show(before, after);
+    else compared.stop();
   };
 
   const showEmpty = () => {
@@ -169,7 +188,12 @@ function render(host) {
 
   ctx.watch("pictures", showPictures);
   ctx.on("change:arrived", showPictures);
-  ctx.on("change:selected", showSelected);
+  ctx.on("change:selected", () => {
+    showSelected();
+    arrange();
+  });
+  ctx.on("change:comparable change:comparing", arrange);
+  watchPictures(ctx, arrange);
   ctx.watch("previews", showPreviews);
   ctx.watch("status texts", showStatus);
   ctx.watch("examples texts", showEmpty);
@@ -179,6 +203,7 @@ function render(host) {
   const done = ctx.finish();
   return () => {
     sizes.disconnect();
+    compared.stop();
     done();
   };
 }
@@ -186,6 +211,7 @@ function render(host) {
 export default {
   initialize({ model }) {
     keepPictures(model);
+    keepShown(model);
   },
   render,
 };

@@ -6,7 +6,7 @@ const PREFIX = "IPY_MODEL_";
 function render(host) {
   const ctx = frame(host, "studio");
   const manager = host.model.widget_manager;
-  const views = new Set();
+  const placedViews = new Set();
   let over = false;
 
   const slot = (name) => h("div", { class: `ra-slot ra-slot-${name}` });
@@ -18,7 +18,7 @@ function render(host) {
       view.remove();
       return;
     }
-    views.add(view);
+    placedViews.add(view);
     target.append(view.el);
     // a view learns here that it is in the page; ipywidgets' own boxes and sliders measure themselves then
     view.trigger("displayed");
@@ -44,7 +44,15 @@ function render(host) {
     more,
     h("div", { class: "ra-block ra-block-actions" }, slots.generate),
   );
-  const center = h("section", { class: "ra-column ra-center" }, slots.stage, h("div", { class: "ra-card ra-pad ra-info-card" }, slots.info));
+  // a tab that starts from a picture has a canvas; it takes turns with the stage
+  const canvas = slot("canvas");
+  const views = h(
+    "div",
+    { class: "ra-segments ra-shows", role: "tablist", hidden: true },
+    ["input", "result"].map((name) => h("button", { type: "button", role: "tab", class: "ra-segment", "data-shows": name, onclick: () => ctx.push({ shows: name }) }, ctx.text(`shows.${name}`))),
+  );
+  ctx.say(views, { "aria-label": "shows" });
+  const center = h("section", { class: "ra-column ra-center" }, views, canvas, slots.stage, h("div", { class: "ra-card ra-pad ra-info-card" }, slots.info));
   const side = h("aside", { class: "ra-column ra-side" }, h("div", { class: "ra-card ra-pad ra-gallery-card" }, slots.gallery));
   const layout = h("div", { class: "ra-layout" }, controls, center, side);
   const pages = h("div", { class: "ra-pages" });
@@ -60,15 +68,68 @@ function render(host) {
     layout.hidden = Boolean(page);
     panels.hidden = extra.length === 0;
     ctx.root.dataset.tab = tab;
-    const wanted = [...extra.map((ref, i) => [`${tab}/${i}`, ref, panels]), ...(page ? [[`${tab}/page`, page, pages]] : [])];
+    const drawing = ctx.get("canvases")?.[tab];
+    const hidden = ctx.get("hidden")?.[tab] ?? [];
+    for (const name of ["prompt", "sampler", "size", "seed", "batch", "advanced"]) slots[name].hidden = hidden.includes(name);
+    controls.querySelector(".ra-block-prompt").hidden = slots.prompt.hidden;
+    controls.querySelector(".ra-size-seed").hidden = slots.size.hidden && slots.seed.hidden;
+    controls.querySelector(".ra-block-settings").hidden = slots.sampler.hidden && slots.size.hidden && slots.seed.hidden;
+    more.hidden = slots.batch.hidden && slots.advanced.hidden;
+    views.hidden = !drawing;
+    showSide();
+    const wanted = [
+      ...extra.map((ref, i) => [`${tab}/${i}`, ref, panels]),
+      ...(page ? [[`${tab}/page`, page, pages]] : []),
+      ...(drawing ? [[`${tab}/canvas`, drawing, canvas]] : []),
+    ];
     for (const [key, ref, parent] of wanted) {
       if (placed.has(key)) continue;
-      const node = h("div", { class: "ra-block ra-tab-part" });
+      const node = h("div", { class: parent === canvas ? "ra-tab-canvas" : "ra-block ra-tab-part" });
       placed.set(key, node);
       parent.append(node);
       await place(node, ref);
     }
   };
+
+  const showSide = () => {
+    const drawing = Boolean(ctx.get("canvases")?.[ctx.get("tab")]);
+    const input = drawing && ctx.get("shows") === "input";
+    canvas.hidden = !input;
+    slots.stage.hidden = input;
+    center.querySelector(".ra-info-card").hidden = input;
+    for (const button of views.children) button.setAttribute("aria-selected", String((button.dataset.shows === "input") === input));
+    ctx.root.dataset.shows = input ? "input" : "result";
+  };
+
+  // what was done, and the way back
+  const said = h("span", { class: "ra-notice-text" });
+  const undo = h("button", { type: "button", class: "ra-link ra-notice-undo", onclick: () => ctx.send({ type: "undo" }) }, icon("undo"), h("span", {}, ctx.text("notice.undo")));
+  const notice = h("div", { class: "ra-notice", role: "status", hidden: true }, said, undo, ctx.iconButton("ra-notice-close", "close", "notice.close", () => hideNotice()));
+  let timer = null;
+  const hideNotice = () => {
+    clearTimeout(timer);
+    notice.hidden = true;
+  };
+  const hideLater = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => (notice.matches(":hover, :focus-within") ? hideLater() : hideNotice()), 12000);
+  };
+  ctx.on("change:notice", () => {
+    const now = ctx.get("notice") ?? {};
+    said.textContent = now.text ?? "";
+    undo.hidden = !now.undo;
+    notice.hidden = !now.text;
+    if (now.text) hideLater();
+  });
+  ctx.root.append(notice);
+  ctx.root.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.key.toLowerCase() !== "z" || event.shiftKey || !(event.ctrlKey || event.metaKey)) return;
+    // text fields and canvases have an undo of their own
+    if (event.target.closest("input, textarea, select, [contenteditable=true], canvas") || !ctx.get("notice")?.undo) return;
+    event.preventDefault();
+    event.stopPropagation();
+    ctx.send({ type: "undo" });
+  });
 
   ctx.root.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) {
@@ -81,6 +142,7 @@ function render(host) {
   ctx.on("msg:custom", (message) => {
     if (message?.type !== "started") return;
     const box = slots.stage.getBoundingClientRect();
+    if (!box.height) return;
     if (box.top > window.innerHeight * 0.85 || box.bottom < 0) slots.stage.scrollIntoView({ block: "nearest", behavior: "smooth" });
   });
 
@@ -88,13 +150,15 @@ function render(host) {
   delete ctx.root.dataset.ready;
   const children = ctx.get("slots") ?? {};
   const all = Object.keys(slots).map((name) => (children[name] ? place(slots[name], children[name]) : null));
-  ctx.watch("tab tabs panels pages", showTab);
+  ctx.watch("tab tabs panels pages canvases hidden", showTab);
+  ctx.watch("shows", showSide);
   Promise.all(all).then(() => {
     ctx.root.dataset.ready = "1";
   });
   return () => {
     over = true;
-    for (const view of views) view.remove();
+    clearTimeout(timer);
+    for (const view of placedViews) view.remove();
     done();
   };
 }

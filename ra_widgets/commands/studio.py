@@ -19,11 +19,14 @@ from ra_widgets.voila.hosts import HostRule, is_loopback
 
 DEFAULT_PORT = 8866
 SKINS = ("light", "dark")
+PAGES = ("studio", "inpaint", "upscale")
+"""The pages that come with the project: ``notebooks/<name>.ipynb``."""
 
 
 def arguments(parser: shell.Parser) -> None:
     """Options of ``ra studio``."""
     parser.word("notebook", t("cli.studio.notebook_word"))
+    parser.option("--page", metavar="|".join(PAGES))
     parser.option("-p", "--port", metavar="N")
     parser.option("--no-browser", key="cli.no_browser")
     parser.option("--skin", metavar="light|dark")
@@ -48,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
         raise shell.UsageError("cli.studio.unknown_skin", got=args.skin[:40], known=", ".join(SKINS))
     if args.no_token and not is_loopback(args.ip):
         raise shell.UsageError("cli.studio.token_needed", address=args.ip)
-    notebook = _notebook(args.notebook)
+    if args.page is not None and args.page not in PAGES:
+        raise shell.UsageError("cli.studio.unknown_page", got=args.page[:40], known=", ".join(PAGES))
+    notebook = _notebook(args.notebook, args.page)
     _settings(args)
     token = "" if args.no_token else jupyter.new_token()
     sockets = shell.listen(args.ip, port, DEFAULT_PORT)
@@ -109,9 +114,9 @@ def page_facts(skin: str | None) -> dict[str, Any]:
     }
 
 
-def _notebook(name: str | None) -> Path:
+def _notebook(name: str | None, page: str | None) -> Path:
     if name is None:
-        return jupyter.shipped("notebooks/studio.ipynb")
+        return jupyter.shipped(f"notebooks/{page or PAGES[0]}.ipynb")
     path = Path(name).expanduser().resolve()
     if path.suffix.lower() != ".ipynb" or not path.is_file():
         raise RAError("cli.studio.no_notebook", path=name)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 THEMES = Path(__file__).parent.parent / "themes"
-STYLESHEETS = ("tokens.css", "controls.css", "studio.css", "canvas.css", "ipywidgets.css")
+STYLESHEETS = ("tokens.css", "controls.css", "studio.css", "pictures.css", "canvas.css", "ipywidgets.css")
 SKINS = ("light", "dark")
 """宣纸 and 夜墨. A skin changes the tokens of ``themes/tokens.css`` and nothing else."""
 

@@ -9,7 +9,7 @@ import traitlets as tr
 
 from ra_widgets.errors import GalleryError
 from ra_widgets.results import Record
-from ra_widgets.widgets._base import RAWidget, shared
+from ra_widgets.widgets._base import RAWidget, shared, text_of
 
 FIELDS = (
     "prompt", "negative_prompt", "steps", "sampler", "scheduler", "cfg_scale", "seed", "subseed", "subseed_strength",
@@ -39,6 +39,7 @@ class InfoBar(RAWidget):
 
     Attributes:
         info: what is shown (plain data).
+        targets: where the picture can be sent, ``[{"id", "title"}]``.
 
     Example:
         >>> bar = InfoBar()
@@ -49,11 +50,12 @@ class InfoBar(RAWidget):
     BUNDLE = "info"
     TEXTS = (
         "info.none", "info.model", "info.seconds", "info.steps", "seed", "reuse", "reuse.tip", "reuse.one",
-        "copy_parameters", "copy_parameters.tip", "copy_code", "copy_code.tip", "save", "save.tip",
+        "send_to", "send_to.tip", "copy_parameters", "copy_parameters.tip", "copy_code", "copy_code.tip", "save", "save.tip",
     )  # fmt: skip
-    MESSAGES = ("reuse", "save")
+    MESSAGES = ("reuse", "save", "send")
 
     info = shared(tr.Dict())
+    targets = shared(tr.List(tr.Dict()))
 
     def __init__(self, **kwargs: Any) -> None:
         self.record: Record | None = None
@@ -67,6 +69,17 @@ class InfoBar(RAWidget):
     def on_reuse(self, callback: Callable[[Record, tuple[str, ...]], Any], remove: bool = False) -> None:
         """Call ``callback(record, fields)`` when settings are to be used again; no fields: all of them."""
         self._register("reuse", callback, remove)
+
+    def on_send(self, callback: Callable[[Record, str], Any], remove: bool = False) -> None:
+        """Call ``callback(record, target)`` when the picture is to be sent to one of ``targets``."""
+        self._register("send", callback, remove)
+
+    def _on_send(self, content: Any) -> None:
+        if self.record is None:
+            raise GalleryError("studio.error.no_picture")
+        target = text_of(content, "target", 64)
+        if target in [known["id"] for known in self.targets]:
+            self._fire("send", self.record, target)
 
     def _on_reuse(self, content: Any) -> None:
         if self.record is None:

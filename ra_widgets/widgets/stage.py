@@ -11,8 +11,11 @@ import traitlets as tr
 
 from ra_widgets.events import Loading, Progress
 from ra_widgets.results import Record
-from ra_widgets.widgets._base import RAWidget, shared
+from ra_widgets.widgets._base import guarded, shared
+from ra_widgets.widgets._before import before_of, has_before
+from ra_widgets.widgets._pictures import PictureWidget
 from ra_widgets.widgets._traits import Whole
+from ra_widgets.widgets.compare_slider import TEXTS as COMPARE_TEXTS
 
 MOST = 36
 """Pictures on the stage, at most; the gallery has them all."""
@@ -42,7 +45,7 @@ def _facts(record: Record) -> dict[str, Any]:
     return {**facts, "alt": record.prompt[:500]}
 
 
-class Stage(RAWidget):
+class Stage(PictureWidget):
     """Shows the work: previews with step, time and estimate while it goes on, then the pictures.
 
     Attributes:
@@ -51,6 +54,7 @@ class Stage(RAWidget):
         pictures: what is shown, as dicts with id, width, height, seed, alt.
         selected: index of the picture that is selected.
         examples: sentences offered while the stage is empty.
+        comparable: the selected picture was made from another one; comparing: the two are shown over each other.
 
     Example:
         >>> stage = Stage()
@@ -64,8 +68,9 @@ class Stage(RAWidget):
         "lightbox.close", "lightbox.previous", "lightbox.next",
         "status.queued", "status.loading", "status.working", "status.stopping", "status.image", "status.step",
         "status.elapsed", "status.eta", "stage.import", "stage.read", "stage.prepare", "stage.ready",
+        "compare", "compare.tip", *COMPARE_TEXTS,
     )  # fmt: skip
-    INPUTS = ("selected",)
+    INPUTS = ("selected", "comparing")
     MESSAGES = ("example", "lacking")
 
     status = shared(tr.Dict())
@@ -73,6 +78,8 @@ class Stage(RAWidget):
     pictures = shared(tr.List(tr.Dict()))
     selected = shared(Whole(0))
     examples = shared(tr.List(tr.Unicode()))
+    comparable = shared(tr.Bool(False))
+    comparing = shared(tr.Bool(False))
 
     def __init__(self, **kwargs: Any) -> None:
         self._records: list[Record] = []
@@ -80,7 +87,8 @@ class Stage(RAWidget):
         # pictures come from the worker's side and from clicks in the gallery
         self._lock = threading.RLock()
         super().__init__(**kwargs)
-        self.observe(lambda _: self._fire("select", self), "selected")
+        self.observe(lambda _: self._select(), "selected")
+        self.observe(lambda _: self._show_before(), "comparing")
 
     @tr.validate("selected")
     def _valid_selected(self, proposal: Any) -> int:
@@ -105,7 +113,7 @@ class Stage(RAWidget):
             self._bytes = 0
             self.add(*records)
             self.selected = 0
-            self._fire("select", self)
+            self._select()
 
     def add(self, *records: Record) -> None:
         """Show these pictures after those that are shown; of very many, the last :data:`MOST`.
@@ -126,9 +134,28 @@ class Stage(RAWidget):
             self.send({"type": "picture", "id": record.id, "mime": kind}, buffers=[data])
 
     def _on_lacking(self, content: Any) -> None:
+        super()._on_lacking(content)
         asked = content.get("ids")
         with self._lock:
             self._send_bytes([record for record in self._records if isinstance(asked, list) and record.id in asked])
+
+    # -- before and after ------------------------------------------------------------------------------------------
+    def _select(self) -> None:
+        record = self.record
+        self.comparable = record is not None and has_before(record.to_request())
+        if not self.comparable:
+            self.comparing = False
+        self._show_before()
+        self._fire("select", self)
+
+    @guarded
+    def _show_before(self) -> None:
+        record = self.record if self.comparing else None
+        if record is None:
+            if self.shown:
+                self._put_picture("before", None)
+        elif self.shown.get("before", {}).get("of") != record.id:
+            self._put_picture("before", before_of(record), of=record.id)
 
     def clear(self) -> None:
         """Show nothing."""

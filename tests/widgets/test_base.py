@@ -17,6 +17,7 @@ PARTS = [
     widgets.PromptEditor, widgets.SamplerPanel, widgets.SizePanel, widgets.SeedPanel, widgets.BatchPanel,
     widgets.AdvancedPanel, widgets.GenerateBar, widgets.Stage, widgets.InfoBar, widgets.GalleryView, widgets.HeaderBar,
     widgets.MaskPainter, widgets.Sketch, widgets.OutpaintFrame, widgets.CropResize,
+    widgets.ImageInput, widgets.CompareSlider, widgets.ControlPreview,
 ]  # fmt: skip
 
 
@@ -141,6 +142,8 @@ def test_the_skins_change_tokens_and_nothing_else():
     assert {name for name in used if name.startswith("--ra-")} <= known | {
         "--ra-columns",
         "--ra-rows",
+        "--ra-at",
+        "--ra-gain",
         "--ra-aspect",
         "--ra-part",
     }

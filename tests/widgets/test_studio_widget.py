@@ -239,7 +239,8 @@ def test_tabs_are_data(kernel, monkeypatch, browser_of):
     )
     register_tab(Tab("page", "studio.model", page=panel), after="txt2img")
     studio = Studio(kernel)
-    assert [tab["id"] for tab in studio.header.tabs] == ["txt2img", "page", "verify", "twice"] and built == []
+    ids = [tab["id"] for tab in studio.header.tabs]
+    assert ids[:2] == ["txt2img", "page"] and ids[-2:] == ["verify", "twice"] and built == []
     page = browser_of(studio.header)
     page.sets(tab="twice")
     page.sets(tab="page")

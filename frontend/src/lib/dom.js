@@ -31,6 +31,15 @@ export const PATHS = {
   check: "M5 12.5l4.5 4.5L19 7.5",
   code: "M8.5 7 3.5 12l5 5M15.5 7l5 5-5 5",
   zoom: "M9 4H4v5M15 4h5v5M9 20H4v-5M15 20h5v-5",
+  picture: "M4 5h16v14H4zM4 16l4.5-4.5 3.5 3.5 3-3 5 5M15.5 9h.01",
+  file: "M6 3h8l4 4v14H6zM14 3v4h4",
+  grid: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
+  paste: "M9 4h6v3H9zM9 5.5H6V20h12V5.5h-3",
+  undo: "M9 7 5 11l4 4M5 11h9a5 5 0 0 1 0 10h-3",
+  trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  link: "M10 14a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-5.7-5.7l-1 1M14 10a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 5.7 5.7l1-1",
+  send: "M4 12h13M12 6l6 6-6 6",
+  compare: "M12 3v18M4 6h5v12H4zM15 6h5v12h-5z",
 };
 
 /** A line icon in the colour of the text around it. */

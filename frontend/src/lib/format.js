@@ -108,3 +108,9 @@ export function bytes(value) {
   if (value < 1000 * 2 ** 20) return `${Math.max(1, Math.round(value / 2 ** 20))} MB`;
   return `${(value / 2 ** 30).toFixed(1)} GB`;
 }
+
+/** The key of the sentence for a value: hints are `[[below, key], ...]`, the last one is for all that is left. */
+export function hintOf(hints, value) {
+  const found = hints.find(([below]) => Number(value) < below) ?? hints[hints.length - 1];
+  return found ? found[1] : "";
+}

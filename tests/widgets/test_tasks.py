@@ -1,0 +1,178 @@
+"""The tabs that start from a picture: their requests, and pictures and settings that go from one to another and back."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ra_widgets.errors import RAError
+from ra_widgets.i18n import catalogue
+from ra_widgets.widgets import Studio
+
+PHOTO = Image.fromarray(np.random.default_rng(2).integers(0, 256, (96, 64, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def record(kernel):
+    return kernel.generate("红苹果", steps=3, width=64, height=64, seed=8, sampler="Euler a").records[0]
+
+
+def test_img2img_needs_a_picture_and_takes_its_size(studio, browser_of):
+    browser_of(studio.header).sets(tab="img2img")
+    assert studio.tab == "img2img" and studio.shows == "input"
+    studio.editor.prompt = "留着我"
+    assert studio.generate() is None
+    assert "原图" in studio._error and studio.editor.prompt == "留着我"
+    task = studio.task("img2img")
+    task.source.image = PHOTO
+    assert (studio.size.width, studio.size.height) == (64, 96)
+    browser_of(task.panel).sets(denoising_strength=0.3, resize_mode="Crop and resize")
+    request = studio.request()
+    assert (request.kind, request.denoising_strength, request.resize_mode) == ("img2img", 0.3, "Crop and resize")
+    assert request.image.image.tobytes() == PHOTO.tobytes() and request.prompt == "留着我"
+
+
+def test_the_size_of_a_large_picture_stays_within_the_model_s_means(studio):
+    task = studio.task("img2img")
+    task.source.image = Image.new("RGB", (4000, 2000))
+    base = studio.size.base_size
+    assert studio.size.width * studio.size.height <= 4 * base[0] * base[1]
+    assert studio.size.width == 2 * studio.size.height and studio.size.width % 8 == 0
+    task.source.image = Image.new("RGB", (101, 67))
+    assert (studio.size.width, studio.size.height) == (104, 64)
+
+
+def test_only_what_a_choice_offers(studio, browser_of):
+    panel = studio.task("img2img").panel
+    browser_of(panel).sets(resize_mode="<b>", denoising_strength=0.4)
+    assert (panel.resize_mode, panel.denoising_strength) == ("Just resize", 0.4) and "尺寸" in studio._error
+
+
+def test_sending_carries_picture_and_settings_and_can_be_undone(studio, browser_of, record):
+    studio.editor.prompt, studio.sampler.sampler, studio.seed.seed = "原来的", "DPM++ 2M", -1
+    task = studio.task("img2img")
+    task.source.image, task.panel.denoising_strength = PHOTO, 0.2
+    before = (studio.values(), task.source.image, studio.tab)
+    studio.show_record(record)
+    assert [target["id"] for target in studio.info.targets][:2] == ["txt2img", "img2img"]
+    browser_of(studio.info).says("send", target="img2img")
+    assert (studio.tab, studio.shows) == ("img2img", "input")
+    assert task.source.image.tobytes() == record.image.convert("RGB").tobytes()
+    assert (studio.editor.prompt, studio.sampler.sampler, studio.seed.seed) == ("红苹果", "Euler a", 8)
+    assert (studio.size.width, studio.size.height) == (64, 64) and task.panel.denoising_strength == 0.2
+    assert "图生图" in studio.notice["text"] and studio.notice["undo"]
+    page = browser_of(studio)
+    page.says("undo")
+    assert (studio.values(), studio.tab) == (before[0], before[2])
+    assert task.source.image.tobytes() == before[1].tobytes() and not studio.notice["undo"]
+    page.says("undo")
+    assert studio._error == ""
+
+
+def test_from_the_gallery_and_to_text(studio, browser_of, record):
+    browser_of(studio.view).says("send", id=record.id, target="img2img")
+    assert studio.task("img2img").source.record.id == record.id
+    browser_of(studio.view).says("send", id=record.id, target="txt2img")
+    assert studio.tab == "txt2img" and studio.editor.prompt == "红苹果"
+    assert studio.request().kind == "txt2img"
+    browser_of(studio.view).says("send", id=record.id, target="verify")
+    browser_of(studio.view).says("send", id="nobody", target="img2img")
+    assert studio.tab == "txt2img" and studio._error
+
+
+def test_undo_of_the_first_sending_leaves_an_empty_tab(studio, browser_of, record):
+    studio.send_to(record, "img2img")
+    browser_of(studio).says("undo")
+    assert studio.tab == "txt2img" and studio.task("img2img").source.image is None
+
+
+def test_language_and_skin_reach_the_tabs(studio):
+    task = studio.task("img2img")
+    studio.lang, studio.skin = "en", "dark"
+    assert task.panel.lang == task.source.lang == "en" and task.panel.skin == "dark"
+    assert task.panel.texts["denoising_strength"] == "Denoising strength" and "prompt" in task.source.hint
+
+
+def test_a_studio_of_one_tab(kernel):
+    small = Studio(kernel, only=["img2img"])
+    assert small.tabs == ["img2img"] and small.tab == "img2img" and small.shows == "input"
+    small.close()
+    with pytest.raises(RAError, match="nothing"):
+        Studio(kernel, only=["nothing"])
+
+
+def paint(painter, box) -> None:
+    """A rectangle of mask, as the page sends it."""
+    buffer = io.BytesIO()
+    Image.new("L", (box[2] - box[0], box[3] - box[1]), 255).save(buffer, "PNG")
+    content = {"type": "patch", "of": painter._of, "by": "me", "seq": 1, "x": box[0], "y": box[1]}
+    painter._receive(painter, content, [buffer.getvalue()])
+
+
+def test_inpaint_needs_picture_and_mask(studio, browser_of):
+    browser_of(studio.header).sets(tab="inpaint")
+    assert "size" in studio.hidden["inpaint"] and studio.generate() is None and "原图" in studio._error
+    task = studio.task("inpaint")
+    task.source.image = PHOTO
+    assert task.painter.image.size == (64, 96) and studio.generate() is None and "遮罩" in studio._error
+    paint(task.painter, (10, 20, 30, 40))
+    browser_of(task.panel).sets(inpaint_area="masked", mask_blur=2, inpainting_fill="latent noise")
+    request = studio.request()
+    assert (request.kind, request.inpaint_full_res, request.mask_blur) == ("inpaint", True, 2)
+    assert request.mask.gray().getbbox() == (10, 20, 30, 40) and (request.width, request.height) == (None, None)
+    page = browser_of(studio)
+    # another picture begins with a clean mask, and undo brings the painted one back
+    studio._remember("inpaint")
+    task.accept(Image.new("RGB", (64, 96)))
+    assert task.painter.empty
+    page.says("undo")
+    assert task.painter.mask.getbbox() == (10, 20, 30, 40) and task.source.image.tobytes() == PHOTO.tobytes()
+
+
+def test_large_pictures_are_inpainted_around_the_mask(studio):
+    task = studio.task("inpaint")
+    task.source.image = Image.new("RGB", (2000, 1000))
+    assert task.panel.inpaint_area == "masked"
+    task.source.image = PHOTO
+    assert task.panel.inpaint_area == "whole"
+
+
+def test_outpaint_and_upscale_requests(studio):
+    studio.tab = "outpaint"
+    task = studio.task("outpaint")
+    task.source.image = PHOTO
+    assert studio.generate() is None and "哪边" in studio._error
+    task.panel.right = 64
+    request = studio.request()
+    assert (request.kind, request.final_size) == ("outpaint", (128, 96))
+    studio.tab = "upscale"
+    task = studio.task("upscale")
+    task.source.image = PHOTO
+    task.panel.scale = 1.5
+    request = studio.request()
+    assert (request.kind, request.scale, request.upscaler, request.upscaler_2) == ("upscale", 1.5, "Lanczos", None)
+
+
+@pytest.mark.parametrize("name", ["img2img", "inpaint", "outpaint", "upscale"])
+def test_what_a_tab_shows_is_what_its_request_takes(studio, name):
+    """Defaults of a panel are legal, every control's limits are those of the request, all words exist."""
+    task = studio.task(name)
+    for panel in task.panels:
+        known = type(panel).FIELDS
+        for field in known:
+            assert panel.has_trait(field["name"]) and f"studio.{field['name']}" in catalogue("en"), field["name"]
+        panel.fill(**{field["name"]: field["max"] for field in known if "max" in field})
+    task.source.image = PHOTO.resize((16, 16))
+    if name == "inpaint":
+        task.painter.mask = Image.new("L", (16, 16), 255)
+    studio.tab = name
+    if name != "outpaint":
+        assert studio.request().kind == name
+    for panel in task.panels:
+        panel.fill(**{field["name"]: field["min"] for field in type(panel).FIELDS if "min" in field})
+    if name == "outpaint":
+        task.panel.top = 8
+    assert studio.request().kind == name
