@@ -82,10 +82,21 @@ function render(host) {
   const title = h("p", { class: "ra-empty-title" }, ctx.text("input.empty"));
   const empty = h("div", { class: "ra-empty" }, icon("picture"), title, h("p", { class: "ra-empty-text" }, ctx.text("input.ways")), h("div", { class: "ra-actions" }, ways(false)), h("p", { class: "ra-empty-text ra-input-hint", text: "" }));
   const drop = h("div", { class: "ra-drop" }, empty, image);
+  // tools of whoever stands around it: cropping, painting; "sketch" begins on white paper, too
+  const toolsFull = h("span", { class: "ra-input-tools" });
+  const toolsEmpty = h("span", { class: "ra-input-tools" });
+  empty.querySelector(".ra-actions").append(toolsEmpty);
+  ctx.watch("tools texts", () => {
+    const button = ({ id, on }) =>
+      h("button", { type: "button", class: "ra-action ra-input-tool", "data-tool": id, "aria-pressed": String(Boolean(on)), onclick: () => ctx.send({ type: "tool", name: id }) }, icon(on ? "check" : id), h("span", { text: ctx.t(on ? "input.tool.done" : `input.tool.${id}`) }));
+    const tools = ctx.get("tools") ?? [];
+    toolsFull.replaceChildren(...tools.map(button));
+    toolsEmpty.replaceChildren(...tools.filter(({ id }) => id === "sketch").map(button));
+  });
   const facts = h("span", { class: "ra-input-facts" });
   const undo = ctx.iconButton("ra-input-undo", "undo", "input.undo", () => ctx.send({ type: "undo" }));
   const clear = ctx.iconButton("ra-input-clear", "trash", "input.clear", () => ctx.send({ type: "clear" }));
-  const bar = h("div", { class: "ra-input-bar" }, facts, h("div", { class: "ra-actions" }, ways(true)), h("span", { class: "ra-label-tools" }, undo, clear));
+  const bar = h("div", { class: "ra-input-bar" }, facts, h("div", { class: "ra-actions" }, toolsFull, ways(true)), h("span", { class: "ra-label-tools" }, undo, clear));
   ctx.watch("undoable", () => {
     undo.hidden = !ctx.get("undoable");
   });

@@ -41,6 +41,7 @@ class ImageInput(PictureWidget):
             fetches it. Addresses inside its own network are refused.
         hint: a sentence that stands in the empty widget.
         compact: where another widget shows the picture: one line, once there is one.
+        tools: buttons of those around it, ``[{"id": "crop", "on": False}]``; see :meth:`on_tool`.
 
     Attributes:
         image: the picture, RGB or RGBA, upright; None while empty. Setting it takes the same kinds as ``image`` above.
@@ -56,16 +57,17 @@ class ImageInput(PictureWidget):
     TEXTS = (
         "input.label", "input.empty", "input.ways", "input.file", "input.file.tip", "input.change", "input.change.tip",
         "input.gallery", "input.gallery.tip", "input.gallery.title", "input.paste", "input.paste.tip",
-        "input.undo", "input.clear", "input.url", "input.url.hint", "input.url.go",
+        "input.tool.crop", "input.tool.sketch", "input.tool.done", "input.undo", "input.clear", "input.url", "input.url.hint", "input.url.go",
         "gallery.search", "gallery.nothing", "gallery.empty", "gallery.more", "lightbox.close",
     )  # fmt: skip
-    MESSAGES = ("lacking", "file", "page", "pick", "refused", "undo", "clear", "url")
+    MESSAGES = ("lacking", "file", "page", "pick", "refused", "undo", "clear", "url", "tool")
 
     has_gallery = shared(tr.Bool(False))
     allow_url = shared(tr.Bool(False))
     undoable = shared(tr.Bool(False))
     compact = shared(tr.Bool(False))
     hint = shared(tr.Unicode(""))
+    tools = shared(tr.List(tr.Dict()))
 
     def __init__(self, image: Any = None, *, gallery: Gallery | None = None, **kwargs: Any) -> None:
         self.gallery = gallery
@@ -123,6 +125,15 @@ class ImageInput(PictureWidget):
     def on_record(self, callback: Callable[[Record], Any], remove: bool = False) -> None:
         """Call ``callback(record)`` when a picture of the gallery was chosen or dropped (its settings are known)."""
         self._register("record", callback, remove)
+
+    def on_tool(self, callback: Callable[[str], Any], remove: bool = False) -> None:
+        """Call ``callback(name)`` when one of ``tools`` is taken up or laid down."""
+        self._register("tool", callback, remove)
+
+    def _on_tool(self, content: Any) -> None:
+        name = text_of(content, "name", 20)
+        if name in [tool["id"] for tool in self.tools]:
+            self._fire("tool", name)
 
     def _take(self, image: Image | None, name: str, record: Record | None, *, remember: bool = True) -> None:
         if remember and (self.image is not None or self._past):

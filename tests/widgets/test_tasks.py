@@ -145,7 +145,7 @@ def test_outpaint_and_upscale_requests(studio):
     task = studio.task("outpaint")
     task.source.image = PHOTO
     assert studio.generate() is None and "哪边" in studio._error
-    task.panel.right = 64
+    task.frame.right = 64
     request = studio.request()
     assert (request.kind, request.final_size) == ("outpaint", (128, 96))
     studio.tab = "upscale"
@@ -169,10 +169,32 @@ def test_what_a_tab_shows_is_what_its_request_takes(studio, name):
     if name == "inpaint":
         task.painter.mask = Image.new("L", (16, 16), 255)
     studio.tab = name
-    if name != "outpaint":
-        assert studio.request().kind == name
+    if name == "outpaint":
+        task.frame.top = 8
+    assert studio.request().kind == name
     for panel in task.panels:
         panel.fill(**{field["name"]: field["min"] for field in type(panel).FIELDS if "min" in field})
-    if name == "outpaint":
-        task.panel.top = 8
     assert studio.request().kind == name
+
+
+def test_cropping_and_sketching_change_the_picture_and_can_be_undone(studio, browser_of):
+    task = studio.task("img2img")
+    studio.tab = "img2img"
+    page = browser_of(task.source)
+    page.says("tool", name="sketch")  # on white paper, as large as the size says
+    assert task.source.image.size == (64, 64) and task.canvas.children[-1] is task._tools["sketch"]
+    task.source.image = PHOTO
+    page.says("tool", name="crop")
+    crop = task._tools["crop"]
+    crop.box = (0, 0, 32, 32)
+    page.says("tool", name="crop")
+    assert task.tool == "" and task.source.image.tobytes() == PHOTO.crop((0, 0, 32, 32)).tobytes()
+    page.says("undo")
+    assert task.source.image.tobytes() == PHOTO.tobytes()
+    # what is painted counts, also while the brush is still in the hand
+    page.says("tool", name="sketch")
+    sketch = task._tools["sketch"]
+    sketch._set_paint(Image.new("RGBA", PHOTO.size, (255, 0, 0, 255)))
+    assert studio.request().image.image.getcolors() == [(64 * 96, (255, 0, 0))]
+    page.says("tool", name="nonsense")
+    assert task.tool == "" and len(task.canvas.children) == 1

@@ -35,6 +35,8 @@ export const PATHS = {
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
   grid: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z",
   paste: "M9 4h6v3H9zM9 5.5H6V20h12V5.5h-3",
+  crop: "M7 3v14h14M3 7h14v14",
+  sketch: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",
   undo: "M9 7 5 11l4 4M5 11h9a5 5 0 0 1 0 10h-3",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   link: "M10 14a4 4 0 0 0 6 .5l3-3a4 4 0 0 0-5.7-5.7l-1 1M14 10a4 4 0 0 0-6-.5l-3 3a4 4 0 0 0 5.7 5.7l1-1",

@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import traitlets as tr
 
 from ra_widgets.control_requests import ControlUnit
@@ -102,15 +101,14 @@ class ControlTask(PictureTask):
     """The tab 控制."""
 
     HINT = "hint.control"
+    TOOLS = ("sketch", "crop")
 
     def build(self) -> None:
         self.base = ControlBasePanel(**self.look)
         self.list = UnitList(**self.look)
         self.panel = ControlUnitPanel(**self.look)
         self.panels = (self.base, self.panel)
-        self.preview = ControlPreview(steered=False, **self.look)
-        self.canvas = ipywidgets.VBox([self.source, self.preview]).add_class("ra-canvas-stack")
-        self.source.compact = True
+        self.preview = self.main = ControlPreview(steered=False, **self.look)
         self._units = [Unit()]
         self._at = 0
         self._moving = False
@@ -129,7 +127,7 @@ class ControlTask(PictureTask):
 
     @property
     def parts(self) -> list[RAWidget]:
-        return [self.source, self.list, *self.panels, self.preview]
+        return [*super().parts, self.list]
 
     @property
     def left(self) -> tuple[RAWidget, ...]:

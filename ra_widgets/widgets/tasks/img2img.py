@@ -78,6 +78,7 @@ class ImageToImageTask(PictureTask):
     """The tab 图生图."""
 
     HINT = "hint.img2img"
+    TOOLS = ("sketch", "crop")
 
     def build(self) -> None:
         self.panel = ImageToImagePanel(**self.look)

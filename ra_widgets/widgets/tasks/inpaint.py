@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets
 import traitlets as tr
 
 from ra_widgets.errors import RAError
 from ra_widgets.image_requests import FILLS, Inpaint
 from ra_widgets.requests import Request
-from ra_widgets.widgets._base import RAWidget, shared
+from ra_widgets.widgets._base import shared
 from ra_widgets.widgets._fields import Decimal, FieldsPanel, Whole, choice, slider, switch
 from ra_widgets.widgets.mask_painter import MaskPainter
 from ra_widgets.widgets.tasks._task import PictureTask
@@ -85,20 +84,12 @@ class InpaintTask(PictureTask):
     def build(self) -> None:
         self.panel = InpaintPanel(**self.look)
         self.panels = (self.panel,)
-        self.painter = MaskPainter(**self.look)
-        self.painter.layout.display = "none"
-        self.source.compact = True
-        self.canvas = ipywidgets.VBox([self.source, self.painter]).add_class("ra-canvas-stack")
-
-    @property
-    def parts(self) -> list[RAWidget]:
-        return [*super().parts, self.painter]
+        self.painter = self.main = MaskPainter(**self.look)
 
     def picture_changed(self) -> None:
         """A new picture begins with a clean mask; one that is large for the model is worked on around the mask only."""
         image = self.source.image
         self.painter.image = image
-        self.painter.layout.display = "none" if image is None else ""
         if image is not None:
             if not self.painter.empty:
                 self.painter.mask = None
