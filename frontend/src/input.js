@@ -112,6 +112,7 @@ function render(host) {
     bar.hidden = !picture && !ctx.get("undoable");
     clear.hidden = !picture;
     ctx.root.toggleAttribute("data-full", Boolean(picture));
+    bar.querySelector(".ra-actions").hidden = !picture;
     if (picture?.url && image.src !== picture.url) image.src = picture.url;
     facts.textContent = picture ? [`${picture.width} × ${picture.height}`, picture.name].filter(Boolean).join(" · ") : "";
     facts.title = facts.textContent;

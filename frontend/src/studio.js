@@ -114,10 +114,13 @@ function render(host) {
     clearTimeout(timer);
     timer = setTimeout(() => (notice.matches(":hover, :focus-within") ? hideLater() : hideNotice()), 12000);
   };
+  let told = null;
   ctx.on("change:notice", () => {
     const now = ctx.get("notice") ?? {};
     said.textContent = now.text ?? "";
     undo.hidden = !now.undo;
+    if (now.number === told) return; // only in another language
+    told = now.number;
     notice.hidden = !now.text;
     if (now.text) hideLater();
   });

@@ -76,6 +76,7 @@ class Rooms(RAWidget):
         self._tasks: dict[str, PictureTask] = {}
         self._past: list[Before] = []
         self._notices = 0
+        self._told = ("", "")
         self.hidden = {tab.id: list(tab.hides) for tab in known.values()}
 
     # -- tabs ------------------------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ class Rooms(RAWidget):
             task.accept(record)
             self.shows = "input"
         self.tab = target
-        self._tell("notice.sent", tab=t(tab.title, self.lang))
+        self._tell("notice.sent", target)
 
     @guarded
     def reuse(self, record: Record, fields: tuple[str, ...] = ()) -> None:
@@ -155,7 +156,7 @@ class Rooms(RAWidget):
             task.recall(request)
             self._fill_shared(record, fields)  # the size may have followed the picture
             self.tab, self.shows = kind, "input"
-            self._tell("notice.reused", tab=t(self._tabs[kind].title, self.lang))
+            self._tell("notice.reused", kind)
         elif whole and self.tab != kind and self._tabs[self.tab].page is None:
             self.tab = kind
 
@@ -193,9 +194,14 @@ class Rooms(RAWidget):
             panel.fill(**values)
         self._tell("notice.undone")
 
-    def _tell(self, key: str, **values: object) -> None:
+    def _tell(self, key: str, tab: str = "") -> None:
         self._notices += 1
-        self.notice = {"text": self.word(key, **values), "undo": bool(self._past), "number": self._notices}
+        self._told = (key, tab)
+        self.notice = {"text": self._notice_text(), "undo": bool(self._past), "number": self._notices}
+
+    def _notice_text(self) -> str:
+        key, tab = self._told
+        return self.word(key, tab=t(self._tabs[tab].title, self.lang) if tab else "") if key else ""
 
     def _on_undo(self, _: Any) -> None:
         self.undo_send()

@@ -215,6 +215,8 @@ class Studio(KernelWatch, Rooms):
         for task in self._tasks.values():
             task.language_changed()
         self._title_tabs()
+        if self.notice:
+            self.notice = {**self.notice, "text": self._notice_text()}
         self._offer_examples()
 
     @guarded

@@ -61,6 +61,10 @@ class UpscaleTask(PictureTask):
     def build(self) -> None:
         self.panel = UpscalePanel(**self.look)
         self.panels = (self.panel,)
+        names = [name for name in self.studio.kernel.upscalers if name != NONE]
+        self.panel.upscaler_values, self.panel.upscaler_2_values = names, [NONE, *names]
+        # the project's own network is the best there is for what the embedded model draws
+        self.panel.upscaler = next((name for name in names if name.startswith("ra-mini")), self.panel.upscaler)
 
     def request(self) -> Upscale:
         return Upscale(image=self.picture(), **self.values())
