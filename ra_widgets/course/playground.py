@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from ra_widgets import image_requests, samplers
 from ra_widgets.errors import RAError, describe
 from ra_widgets.events import Cancelled, Done, Event, Failed, Loading, Preview, Progress
 from ra_widgets.i18n import t
+from ra_widgets.request_fields import LATENT_UPSCALERS, PIXEL_UPSCALERS
 from ra_widgets.requests import Generation, TextToImage
 
 NUMBERS: dict[str, tuple[float, float, float]] = {
@@ -27,6 +29,8 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "clip_skip": (1, 4, 1),
     "denoising_strength": (0.0, 1.0, 0.05),
     "mask_blur": (0, 32, 1),
+    "inpaint_full_res_padding": (0, 64, 4),
+    "hr_scale": (1.0, 3.0, 0.25),
     "left": (0, 128, 8),
     "right": (0, 128, 8),
     "top": (0, 128, 8),
@@ -39,7 +43,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "fill_mode": ("edge", "mirror", "noise", "latent noise"),
     "inpainting_fill": image_requests.FILLS,
     "resize_mode": image_requests.RESIZE_MODES,
+    "hr_upscaler": (*LATENT_UPSCALERS, *PIXEL_UPSCALERS),
 }
+SWITCHES = ("enable_hr", "color_correction", "inpaint_full_res", "soft_inpainting")
+PICTURES = re.compile(r"\b(image|mask|depth_map)=(?:ra\.Picture\.\w+\([^()]*\)|'[^']*'|\"[^\"]*\")")
+"""Fields with a picture in the Python of a request."""
 
 
 class Playground(widgets.VBox):
@@ -81,7 +89,7 @@ class Playground(widgets.VBox):
 
     # -- controls ----------------------------------------------------------------------------------------------------
     def _control(self, name: str) -> Any:
-        known = [field for field in (*TEXTS, *CHOICES, *NUMBERS) if field in type(self.request).model_fields]
+        known = [field for field in (*TEXTS, *CHOICES, *SWITCHES, *NUMBERS) if field in type(self.request).model_fields]
         if name not in known:
             raise ValueError(f"{name!r} has no control; there are {', '.join(known)}")
         value = getattr(self.request, name)
@@ -94,6 +102,8 @@ class Playground(widgets.VBox):
             return widgets.Dropdown(
                 options=list(CHOICES[name]), value=value, description=label, layout=wide, style=style
             )
+        if name in SWITCHES:
+            return widgets.Checkbox(value=value, description=label, layout=wide, style=style)
         low, high, step = NUMBERS[name]
         if value is None or (name in ("seed", "subseed") and value < 0):
             value = self._default(name)
@@ -155,7 +165,8 @@ class Playground(widgets.VBox):
             self.status.value = _small(t("course.play.cancelled"))
 
     def _show_code(self) -> None:
-        code = html.escape(self.request.to_code())
+        # a picture's own line may be thousands of letters long; in the notebook it has a name
+        code = html.escape(PICTURES.sub(r"\1=\1", self.request.to_code()))
         self.code.value = f'<code style="font:12.5px/1.6 ui-monospace,monospace;white-space:pre-wrap">{code}</code>'
 
 
@@ -174,7 +185,7 @@ def playground(
     Args:
         kernel: the :class:`PipelineKernel`.
         request: what to begin with; a text is its prompt, ``fields`` are its other fields.
-        controls: the fields to show: ``prompt negative_prompt seed steps cfg_scale sampler scheduler width height ...``.
+        controls: the fields to show, those of :data:`NUMBERS`, :data:`TEXTS`, :data:`CHOICES` and :data:`SWITCHES`.
     """
     start = fields.pop("start", True)
     if isinstance(request, str):

@@ -14,7 +14,7 @@ from ra_widgets import i18n
 from ra_widgets.course import check
 from ra_widgets.course.checks import PATIENCE, Hint, Verdict, differing, exercise, only, requests
 from ra_widgets.course.progress import Progress
-from ra_widgets.requests import ImageToImage, TextToImage
+from ra_widgets.requests import ImageToImage, Request, TextToImage, Upscale
 from ra_widgets.results import Record, Result
 
 
@@ -27,13 +27,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 _count = iter(range(10**6))
 
 
-def record(request: TextToImage | None = None, colour: str = "red", **fields: Any) -> Record:
+def record(request: Request | None = None, colour: str = "red", **fields: Any) -> Record:
     request = (request or TextToImage(prompt="一只猫", seed=1)).replace(**fields)
     return Record(
         id=f"R{next(_count):025d}",
         path=None,
         request=request,
-        seed=request.seed,
+        seed=getattr(request, "seed", 0),
         width=8,
         height=8,
         infotext="",
@@ -56,6 +56,14 @@ def series(field: str, values: list[Any]) -> list[Result]:
     return [result(record(BASE, **{field: value})) for value in values]
 
 
+PHOTO = Image.effect_mandelbrot((96, 64), (-2, -1, 1, 1), 50).convert("RGB")
+
+
+def hires_record(width: int = 256, **fields: Any) -> Record:
+    wanted = {"width": 128, "height": 96, "enable_hr": True, "denoising_strength": 0.4} | fields
+    return replace(record(BASE, **wanted), width=width, height=192)
+
+
 RIGHT: dict[str, Any] = {
     "00.2": [record(BASE), result(record(BASE, seed=8))],
     "01.1": (4, 64, 96),
@@ -72,6 +80,10 @@ RIGHT: dict[str, Any] = {
     "04.1": [result(record(BASE, sampler=s, steps=n)) for s in ("Euler", "Heun", "DPM++ 2M") for n in (3, 5, 8)],
     "04.2": 19,
     "04.3": [result(record(BASE, subseed=9, subseed_strength=s)) for s in (0.0, 0.3, 0.6, 0.9)],
+    "05.1": 15808,
+    "05.2": result(hires_record()),
+    "05.3": [result(hires_record(denoising_strength=s)) for s in (0.2, 0.5, 0.8)],
+    "05.4": [result(record(Upscale(image=PHOTO, scale=2, upscaler=name))) for name in ("Lanczos", "Nearest")],
 }
 
 WRONG: list[tuple[str, Any, str]] = [
@@ -127,6 +139,24 @@ WRONG: list[tuple[str, Any, str]] = [
     ("04.3", RIGHT["04.3"][::-1], "course.04.3.rising"),
     ("04.3", RIGHT["04.3"][:3], "course.hint.at_least"),
     ("04.3", series("seed", [1, 2, 3, 4]), "course.hint.only"),
+    ("05.1", 832 * 1216, "course.05.1.pixels"),
+    ("05.1", 832 * 1216 / 8, "course.05.1.once"),
+    ("05.1", 4 * 15808, "course.05.1.channels"),
+    ("05.1", 15809, "course.05.1.count"),
+    ("05.1", 0.5, "course.hint.number"),
+    ("05.2", result(record(BASE)), "course.05.2.off"),
+    ("05.2", result(hires_record(width=248)), "course.05.2.twice"),
+    ("05.2", result(hires_record(denoising_strength=0.95)), "course.05.2.strength"),
+    ("05.2", RIGHT["05.3"], "course.hint.count"),
+    ("05.3", RIGHT["05.3"][:2], "course.hint.at_least"),
+    ("05.3", RIGHT["05.3"][::-1], "course.hint.rising"),
+    ("05.3", [*RIGHT["05.3"], result(hires_record(denoising_strength=0.9, seed=8))], "course.hint.only"),
+    ("05.3", series("denoising_strength", [0.1, 0.2, 0.3]), "course.05.2.off"),
+    ("05.4", [RIGHT["05.4"][0], RIGHT["05.4"][0]], "course.hint.same"),
+    ("05.4", [record(BASE), record(BASE)], "course.hint.kind"),
+    ("05.4", [RIGHT["05.4"][0], record(Upscale(image=Image.new("RGB", (9, 9)), upscaler="Nearest"))], "course.05.4.image"),
+    ("05.4", [RIGHT["05.4"][0], record(Upscale(image=PHOTO, scale=3, upscaler="Nearest"))], "course.hint.only"),
+    ("05.4", [record(Upscale(image=PHOTO, scale=1, upscaler=u)) for u in ("Lanczos", "Nearest")], "course.05.4.scale"),
 ]
 
 

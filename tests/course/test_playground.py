@@ -73,9 +73,9 @@ def test_unknown_controls_are_refused(kernel: Any) -> None:
 
 
 def test_every_control(kernel: Any) -> None:
-    from ra_widgets.course.playground import CHOICES, NUMBERS, TEXTS
+    from ra_widgets.course.playground import CHOICES, NUMBERS, SWITCHES, TEXTS
 
-    names = (*TEXTS, *CHOICES, *NUMBERS)
+    names = (*TEXTS, *CHOICES, *SWITCHES, *NUMBERS)
     panel = playground(kernel, "一只猫", [name for name in names if name in TextToImage.model_fields], steps=2)
     panel.job.result(60)
     image = Image.new("RGB", (64, 64), "green")
@@ -86,6 +86,8 @@ def test_every_control(kernel: Any) -> None:
     assert {name for panel in panels for name in panel.controls} == set(names)
     for panel in panels:
         assert all(not control.description.startswith("course.") for control in panel.controls.values())
+    # the picture's own long line is not shown
+    assert "image=image, mask=mask" in panels[-1].code.value
     assert threading.active_count() < 50
 
 
