@@ -154,7 +154,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("05.3", series("denoising_strength", [0.1, 0.2, 0.3]), "course.05.2.off"),
     ("05.4", [RIGHT["05.4"][0], RIGHT["05.4"][0]], "course.hint.same"),
     ("05.4", [record(BASE), record(BASE)], "course.hint.kind"),
-    ("05.4", [RIGHT["05.4"][0], record(Upscale(image=Image.new("RGB", (9, 9)), upscaler="Nearest"))], "course.05.4.image"),
+    (
+        "05.4",
+        [RIGHT["05.4"][0], record(Upscale(image=Image.new("RGB", (9, 9)), upscaler="Nearest"))],
+        "course.05.4.image",
+    ),
     ("05.4", [RIGHT["05.4"][0], record(Upscale(image=PHOTO, scale=3, upscaler="Nearest"))], "course.hint.only"),
     ("05.4", [record(Upscale(image=PHOTO, scale=1, upscaler=u)) for u in ("Lanczos", "Nearest")], "course.05.4.scale"),
 ]
