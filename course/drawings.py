@@ -274,11 +274,84 @@ def guidance(T: Pick) -> str:
     return s.svg()
 
 
+def outpaint(T: Pick) -> str:
+    """Outpainting: a larger frame, its mask, the new ground painted, the old pixels laid back."""
+    s = Sheet(900, 236, T("外扩的四步", "Outpainting in four steps"))
+    w, h, more, y = 88, 88, 56, 58  # the old picture, what is added at its right, where it all hangs
+
+    def scene(x: float, width: float) -> None:
+        s.add(f'<rect x="{x}" y="{y}" width="{width}" height="{h}" fill="#cfe3f1"/>')
+        s.add(f'<rect x="{x}" y="{y + 56}" width="{width}" height="{h - 56}" fill="#a9c98f"/>')
+
+    def house(x: float) -> None:
+        s.add(f'<rect x="{x + 22}" y="{y + 38}" width="36" height="30" fill="{PAPER}" stroke="{MUTED}"/>')
+        s.add(f'<polygon points="{x + 16},{y + 38} {x + 40},{y + 18} {x + 64},{y + 38}" fill="{VERMILION}"/>')
+
+    def frame(x: float, width: float, colour: str, dash: str = "") -> None:
+        s.add(
+            f'<rect x="{x}" y="{y}" width="{width}" height="{h}" fill="none" stroke="{colour}" stroke-width="1.6"'
+            f' stroke-dasharray="{dash or "none"}"/>'
+        )
+
+    lefts = (40, 214, 448, 690)
+    scene(lefts[0], w)
+    house(lefts[0])
+    frame(lefts[0], w, INK)
+    s.add(f'<rect x="{lefts[1]}" y="{y}" width="{w + more}" height="{h}" fill="{SUNKEN}"/>')
+    scene(lefts[1], w)
+    house(lefts[1])
+    for k in range(5):
+        x = lefts[1] + w + 8 + 10 * k
+        s.add(f'<line x1="{x}" y1="{y + 6}" x2="{x}" y2="{y + h - 6}" stroke="{LINE}" stroke-width="3"/>')
+    frame(lefts[1], w + more, VERMILION, "6 4")
+    s.add(f'<rect x="{lefts[2]}" y="{y}" width="{w}" height="{h}" fill="{INK}"/>')
+    s.add(f'<rect x="{lefts[2] + w}" y="{y}" width="{more}" height="{h}" fill="#ffffff"/>')
+    frame(lefts[2], w + more, MUTED)
+    s.text(lefts[2] + w / 2, y + h / 2, T("不动", "keep"), size=13, colour=PAPER)
+    s.text(lefts[2] + w + more / 2, y + h / 2, T("画", "paint"), size=13)
+    scene(lefts[3], w + more)
+    house(lefts[3])
+    x = lefts[3] + w + 30
+    s.add(f'<rect x="{x - 3}" y="{y + 44}" width="6" height="24" fill="{AMBER}"/>')
+    s.add(f'<circle cx="{x}" cy="{y + 36}" r="17" fill="{JADE}"/>')
+    frame(lefts[3], w, JADE)
+    frame(lefts[3], w + more, INK)
+    texts = (
+        (w, T("① 旧图", "① The picture"), T("128 × 128", "128 × 128")),
+        (w + more, T("② 大一些的画框", "② A larger frame"), T("新地先铺一个底", "something lies on the new ground")),
+        (w + more, T("③ 蒙版", "③ The mask"), T("白的要画，黑的不动", "white: paint; black: keep")),
+        (w + more, T("④ 局部重绘", "④ Inpainting"), T("最后把旧像素贴回去", "then the old pixels are laid back")),
+    )
+    for left, (width, head, line) in zip(lefts, texts, strict=True):
+        s.text(left + width / 2, 30, head, size=15, weight=600)
+        s.text(left + width / 2, y + h + 24, line, size=12, colour=MUTED)
+    for start, end in ((134, 206), (364, 440), (598, 682)):
+        s.arrow(start, y + h / 2, end, y + h / 2)
+    s.text(
+        24,
+        214,
+        T(
+            "模型看着整幅画来接，可是只有白的地方会被换掉。",
+            "The model looks at the whole picture to go on, but only what is white will be replaced.",
+        ),
+        size=12.5,
+        colour=MUTED,
+        anchor="start",
+    )
+    return s.svg()
+
+
 def all_drawings(language: str) -> dict[str, str]:
     """Every drawing in one language (``zh`` or ``en``): ``{name: svg}``."""
 
     def pick(zh: str, en: str) -> str:
         return zh if language == "zh" else en
 
-    drawn = {"architecture": architecture, "history": history, "workbench": workbench, "guidance": guidance}
+    drawn = {
+        "architecture": architecture,
+        "history": history,
+        "workbench": workbench,
+        "guidance": guidance,
+        "outpaint": outpaint,
+    }
     return {name: draw(pick) for name, draw in drawn.items()}

@@ -33,6 +33,9 @@ QUESTIONS: dict[str, tuple[int, int]] = {
     "04.a": (3, 2),
     "04.b": (3, 3),
     "04.c": (3, 1),
+    "08.a": (3, 3),
+    "08.b": (3, 1),
+    "08.c": (3, 2),
 }
 """The questions of the course."""
 

@@ -58,7 +58,8 @@ def test_check_notices_every_kind_of_difference(tmp_path: Path, monkeypatch: pyt
     lessons = tmp_path / "lessons"
     lessons.mkdir()
     (lessons / "00_a.py").write_text('# %% [markdown] tags=["lang-zh"]\n# 你好\n\n# %%\n1 + 1\n', "utf-8")
-    (tmp_path / "drawings.py").write_text((COURSE / "drawings.py").read_text("utf-8"), "utf-8")
+    for path in COURSE.glob("drawing*.py"):
+        (tmp_path / path.name).write_text(path.read_text("utf-8"), "utf-8")
     assert build.main([]) == 0
     assert build.main(["--check"]) == 0
     target = tmp_path / "zh" / "00_a.ipynb"
@@ -76,7 +77,8 @@ def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert run("--solutions", str(tmp_path / name)).returncode == 0
     first, second = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in "ab")
-    assert first == second and len(first) == 2 * len(LESSONS) + 8
+    drawings = len(list((COURSE / "zh" / "images").glob("*.svg")))
+    assert first == second and len(first) == 2 * (len(LESSONS) + drawings)
 
 
 @pytest.mark.parametrize("language", build.LANGUAGES)

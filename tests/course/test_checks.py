@@ -14,7 +14,7 @@ from ra_widgets import i18n
 from ra_widgets.course import check
 from ra_widgets.course.checks import PATIENCE, Hint, Verdict, differing, exercise, only, requests
 from ra_widgets.course.progress import Progress
-from ra_widgets.requests import ImageToImage, TextToImage
+from ra_widgets.requests import ImageToImage, Outpaint, TextToImage
 from ra_widgets.results import Record, Result
 
 
@@ -56,6 +56,21 @@ def series(field: str, values: list[Any]) -> list[Result]:
     return [result(record(BASE, **{field: value})) for value in values]
 
 
+def extended(before: Record, spoilt: bool = False, **sides: int) -> Record:
+    """As outpainting leaves it: the old pixels in a larger, green picture (``spoilt``: with one of them altered)."""
+    request = Outpaint(prompt="一只猫", image=before.image, seed=1, **sides)
+    image = Image.new("RGB", request.final_size, "green")
+    image.paste(before.image, (request.left, request.top))
+    if spoilt:
+        image.putpixel((request.left, request.top), (1, 2, 3))
+    made = record(BASE)
+    return replace(made, request=request, width=image.width, height=image.height, _image=image)
+
+
+CAT = record(BASE)
+WIDER = extended(CAT, left=4)
+GROUNDS = [Outpaint(image=CAT.image, right=8, fill_mode=m) for m in ("edge", "mirror", "noise", "latent noise")]
+
 RIGHT: dict[str, Any] = {
     "00.2": [record(BASE), result(record(BASE, seed=8))],
     "01.1": (4, 64, 96),
@@ -71,6 +86,10 @@ RIGHT: dict[str, Any] = {
     "03.4": series("prompt", ["(红色:0.5)的猫", "(红色:1.0)的猫", "(红色:1.5)的猫"]),
     "04.1": [result(record(BASE, sampler=s, steps=n)) for s in ("Euler", "Heun", "DPM++ 2M") for n in (3, 5, 8)],
     "04.2": 19,
+    "08.1": (32, 64, 160, 192),
+    "08.2": [result(CAT), result(extended(CAT, top=64))],
+    "08.3": GROUNDS,
+    "08.4": [CAT, WIDER, result(extended(WIDER, right=4, bottom=1))],
     "04.3": [result(record(BASE, subseed=9, subseed_strength=s)) for s in (0.0, 0.3, 0.6, 0.9)],
 }
 
@@ -127,6 +146,25 @@ WRONG: list[tuple[str, Any, str]] = [
     ("04.3", RIGHT["04.3"][::-1], "course.04.3.rising"),
     ("04.3", RIGHT["04.3"][:3], "course.hint.at_least"),
     ("04.3", series("seed", [1, 2, 3, 4]), "course.hint.only"),
+    ("08.1", (0, 0, 128, 128), "course.08.1.moved"),
+    ("08.1", (32, 64, 128, 128), "course.08.1.size"),
+    ("08.1", (64, 32, 192, 160), "course.08.1.order"),
+    ("08.1", (48, 64, 176, 192), "course.08.1.wrong"),
+    ("08.1", (32, 64), "course.08.1.four"),
+    ("08.1", 176, "course.08.1.four"),
+    ("08.2", [CAT, CAT], "course.08.hint.outpaint"),
+    ("08.2", [record(BASE, colour="blue"), extended(CAT, top=64)], "course.08.2.other"),
+    ("08.2", [CAT, extended(CAT, top=64, left=8)], "course.08.2.sides"),
+    ("08.2", [CAT, extended(CAT, spoilt=True, top=64)], "course.08.2.pixels"),
+    ("08.2", [CAT], "course.hint.count"),
+    ("08.3", GROUNDS[:3], "course.hint.count"),
+    ("08.3", [*GROUNDS[:3], GROUNDS[0]], "course.hint.same"),
+    ("08.3", [*GROUNDS[:3], GROUNDS[3].replace(mask_blur=3)], "course.hint.only"),
+    ("08.3", [record(BASE, seed=i) for i in range(4)], "course.08.hint.outpaint"),
+    ("08.4", [CAT, WIDER, extended(CAT, right=8)], "course.08.4.chain"),
+    ("08.4", [CAT, WIDER, extended(WIDER, right=1)], "course.08.4.short"),
+    ("08.4", [CAT, WIDER, extended(WIDER, spoilt=True, right=8)], "course.08.2.pixels"),
+    ("08.4", [CAT, WIDER], "course.hint.at_least"),
 ]
 
 
