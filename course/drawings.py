@@ -341,6 +341,81 @@ def outpaint(T: Pick) -> str:
     return s.svg()
 
 
+def control(T: Pick) -> str:
+    """A ControlNet beside the UNet: a copy of its first half that looks at a map and adds to the skips."""
+    s = Sheet(900, 398, T("ControlNet：给 UNet 添一只眼睛", "ControlNet: another eye for the UNet"))
+    top, low, wide = 132.0, 278.0, 58.0
+    down, up, middle = (232.0, 315.0, 398.0), (730.0, 647.0, 564.0), 481.0
+
+    def block(x: float, y: float, h: float, colour: str, words: str = "") -> None:
+        s.add(
+            f'<rect x="{x - wide / 2:g}" y="{y - h / 2:g}" width="{wide:g}" height="{h:g}" rx="8" fill="{TINTS[colour]}" '
+            f'stroke="{colour}" stroke-opacity=".7" stroke-width="1.4"/>'
+        )
+        s.text(x, y, words, size=12.5, colour=colour)
+
+    def zero(x: float, y: float) -> None:
+        s.add(f'<circle cx="{x:g}" cy="{y:g}" r="9" fill="{PAPER}" stroke="{JADE}" stroke-width="1.6"/>')
+        s.text(x, y, "0", size=11.5, colour=JADE, mono=True)
+
+    s.box(24, top - 34, 128, 68, T("带噪的潜变量", "Noisy latent"), [T("第几步", "and the step")])
+    s.box(24, low - 34, 128, 68, T("控制图", "Control map"), [T("边缘、深度……", "edges, depth ...")], JADE)
+    s.arrow(152, top, 200, top)
+    s.arrow(152, low, 200, low, JADE)
+    for number, (left, right, high) in enumerate(zip(down, up, (112.0, 86.0, 60.0), strict=True)):
+        block(left, top, high, VERMILION)
+        block(right, top, high, VERMILION)
+        block(left, low, high * 0.78, JADE)
+        y, floor = low + high * 0.39, 368 - 16 * number
+        over, roof = top - high / 2, 48 + 10 * number
+        s.add(
+            f'<path d="M{left:g} {over:g} V {roof} H {right:g} V {over - 9:g}" fill="none" stroke="{MUTED}" '
+            f'stroke-width="1.3" stroke-dasharray="5 4"/>'
+        )
+        s.head(right, over - 1, math.pi / 2, MUTED)
+        s.add(
+            f'<path d="M{left:g} {y:g} V {floor} H {right:g} V {top + high / 2 + 10:g}" fill="none" stroke="{JADE}" '
+            f'stroke-width="1.6" stroke-linejoin="round"/>'
+        )
+        s.head(right, top + high / 2 + 2, -math.pi / 2, JADE)
+        zero(right, low)
+    block(middle, top, 44, VERMILION)
+    block(middle, low, 36, JADE)
+    s.arrow(middle, low - 18, middle, top + 24, JADE, 1.6)
+    zero(middle, (low + top) / 2 + 2)
+    for x in (*down, middle, up[2], up[1]):
+        s.add(f'<line x1="{x + 29:g}" y1="{top}" x2="{x + 54:g}" y2="{top}" stroke="{VERMILION}" stroke-width="1.4"/>')
+    for x in down:
+        s.add(f'<line x1="{x + 29:g}" y1="{low}" x2="{x + 54:g}" y2="{low}" stroke="{JADE}" stroke-width="1.4"/>')
+    s.text(middle, 36, T("跳接", "skips"), size=12, colour=MUTED)
+    s.arrow(759, top, 804, top, VERMILION)
+    s.text(850, top - 10, T("预测的", "the noise"), size=13)
+    s.text(850, top + 10, T("噪声", "it predicts"), size=13)
+    s.text(
+        down[0] - 29,
+        26,
+        T("UNet，权重不动", "UNet, its weights untouched"),
+        size=14,
+        weight=600,
+        colour=VERMILION,
+        anchor="start",
+    )
+    s.text(
+        down[0] - 29,
+        low - 60,
+        T("前一半的副本", "a copy of the first half"),
+        size=13.5,
+        weight=600,
+        colour=JADE,
+        anchor="start",
+    )
+    zero(36, 374)
+    s.text(
+        52, 374, T("出口：训练前是零", "exits: zero before training"), size=12, colour=MUTED, anchor="start"
+    )  # fmt: skip
+    return s.svg()
+
+
 def all_drawings(language: str) -> dict[str, str]:
     """Every drawing in one language (``zh`` or ``en``): ``{name: svg}``."""
 
@@ -353,5 +428,6 @@ def all_drawings(language: str) -> dict[str, str]:
         "workbench": workbench,
         "guidance": guidance,
         "outpaint": outpaint,
+        "control": control,
     }
     return {name: draw(pick) for name, draw in drawn.items()}

@@ -36,6 +36,9 @@ QUESTIONS: dict[str, tuple[int, int]] = {
     "08.a": (3, 3),
     "08.b": (3, 1),
     "08.c": (3, 2),
+    "09.a": (3, 1),
+    "09.b": (3, 3),
+    "09.c": (3, 2),
 }
 """The questions of the course."""
 
