@@ -35,7 +35,7 @@ from ra_widgets.course import T
 # %%
 import numpy as np
 from matplotlib import pyplot as plt
-from PIL import Image
+from PIL import Image, ImageOps
 
 import ra_widgets as ra
 from ra_widgets.course import check, playground, quiz, stepper
@@ -61,8 +61,9 @@ base = kernel.generate(words, seed=11, steps=14).image
 
 request = ra.Outpaint(prompt=words, image=base, right=64, seed=1, steps=12)
 wide = kernel.generate(request)
+before = ImageOps.expand(base, (0, 0, 64, 0), fill=colours["paper"])
 show_images(
-    [base, wide.image], [f"{base.width} × {base.height}", f"{wide.image.width} × {wide.image.height}"], size=3.2
+    [before, wide.image], [f"{base.width} × {base.height}", f"{wide.image.width} × {wide.image.height}"], size=3.4
 )
 
 # %% [markdown] tags=["lang-zh"]
@@ -102,7 +103,7 @@ def frame(image, left=0, right=0, top=0, bottom=0):
 canvas, mask = frame(base, left=32, right=64, top=40)
 around = kernel.generate(request, left=32, right=64, top=40).image
 show_images(
-    [canvas, mask, around],
+    [canvas, ImageOps.expand(mask, 1, 128), around],
     T(
         ["画布：旧图在原位", "蒙版：白的要画", "结果"],
         ["canvas: the old in its place", "mask: paint the white", "result"],
@@ -240,7 +241,7 @@ stations = T(
 )
 scroll = [kernel.generate(stations[0], seed=11, steps=14).image]
 for number, station in enumerate(stations[1:]):
-    scroll.append(kernel.generate(ra.Outpaint(prompt=station, image=scroll[-1], right=80, seed=number, steps=12)).image)
+    scroll.append(kernel.generate(ra.Outpaint(prompt=station, image=scroll[-1], right=96, seed=number, steps=12)).image)
 show_images([scroll[-1]], size=9.4)
 
 # %%
@@ -254,6 +255,23 @@ stepper(scroll, [f"{station} · {image.width} × {image.height}" for station, im
 
 # %%
 scroll[-1].crop((0, 0, 128, 128)).tobytes() == scroll[0].tobytes()
+
+# %% [markdown] tags=["lang-zh"]
+# ### 用手拉画框
+#
+# 拖红色的边框，尺寸和要用的内存随手就变；`snap` 让它一格一格地走。拉好以后，`values()` 就是请求里的四个数：
+
+# %% [markdown] tags=["lang-en"]
+# ### Pull the frame by hand
+#
+# Drag the border; size and memory follow your hand, and `snap` makes it go in steps. When it is right, `values()` are the four numbers of the request:
+
+# %%
+by_hand = ra.OutpaintFrame(base, left=40, bottom=32, model=kernel.model)
+by_hand
+
+# %%
+kernel.generate(ra.Outpaint(prompt=words, image=by_hand.image, **by_hand.values(), seed=2, steps=12)).image
 
 # %% [markdown] tags=["lang-zh"]
 # ### 彩蛋：种子旅行
