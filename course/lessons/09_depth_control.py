@@ -35,6 +35,7 @@ from ra_widgets.course import T
 # %%
 import numpy as np
 from matplotlib import pyplot as plt
+from PIL import Image
 from scipy import ndimage
 
 import ra_widgets as ra
@@ -64,8 +65,18 @@ kernel = ra.PipelineKernel()
 # %%
 house = ra.TextToImage(prompt=T("草地上的一座房子", "a house on the grass"), steps=10)
 loose = [kernel.generate(house, seed=s).image for s in (3, 6, 7, 11)]
-source = loose[-1]
 show_images(loose, size=2.0)
+
+# %% [markdown] tags=["lang-zh"]
+# 要是想让房子小一点、靠左下角呢？话说不清，图一摆就清楚：把其中一座缩小，四周用边上的颜色补齐。
+
+# %% [markdown] tags=["lang-en"]
+# And if the house shall be smaller, and down at the left? Words fail, a picture does not: shrink one of them, and fill up around it with the colours of its border.
+
+# %%
+small = np.asarray(loose[-1].resize((88, 88)))
+source = Image.fromarray(np.pad(small, ((36, 4), (4, 36), (0, 0)), mode="edge"))
+source
 
 # %% [markdown] tags=["lang-zh"]
 # ### ControlNet：给 UNet 添一只眼睛
@@ -122,7 +133,7 @@ show_images(
 # In each column prompt and seed are the same; above without control, below with it:
 
 # %%
-edges = ra.ControlUnit(model="ra-mini-control-canny", image=source, module="canny", threshold_a=50, threshold_b=100)
+edges = ra.ControlUnit(model="ra-mini-control-edges", image=source, module="canny", threshold_a=50, threshold_b=100)
 words = T(
     ["雪地里的一座房子", "夜空下的一座房子", "粉色的房子", "夜空下的城堡"],
     ["a house in the snow", "a house at night", "a pink house", "a castle at night"],
