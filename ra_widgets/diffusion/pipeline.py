@@ -199,6 +199,9 @@ def _read(info: ModelInfo, dtype: torch.dtype) -> Any:
     options.update(_left_out(info))
     if info.pipeline.startswith("StableDiffusion") and info.family in ("sd1", "sd2"):
         options.update(safety_checker=None, requires_safety_checker=False)
+    if info.pipeline == "StableDiffusionDepth2ImgPipeline":
+        # old folders name classes that are gone; we read its settings ourselves (tasks/control.py)
+        options = {k: v for k, v in options.items() if "safety" not in k} | {"feature_extractor": None}
     return DiffusionPipeline.from_pretrained(str(info.path), **options)
 
 

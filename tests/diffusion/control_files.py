@@ -107,3 +107,27 @@ def depth_estimator(folder: Path, *, seed: int = 0) -> Path:
     settings = {"size": {"height": 64, "width": 64}, "keep_aspect_ratio": True, "ensure_multiple_of": 32}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), "utf-8")
     return folder
+
+
+def depth_model(unet: Any, pipe: Any, folder: Path, *, seed: int = 0) -> Path:
+    """A depth model: the embedded UNet with a fifth input channel of random weights, and a tiny DPT as its estimator."""
+    from diffusers import StableDiffusionDepth2ImgPipeline, UNet2DConditionModel
+    from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessor
+
+    torch.manual_seed(seed)
+    wide = UNet2DConditionModel.from_config({**unet.config, "in_channels": 5})
+    state = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
+    first = state["conv_in.weight"]
+    state["conv_in.weight"] = torch.cat([first, torch.randn_like(first[:, :1]) * 0.2], dim=1)
+    wide.load_state_dict(state)
+    config = DPTConfig(
+        hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32, image_size=32, patch_size=8,
+        backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[8, 8, 8, 8], fusion_hidden_size=8, is_hybrid=False,
+        readout_type="project", reassemble_factors=[4, 2, 1, 0.5],
+    )  # fmt: skip
+    processor = DPTImageProcessor(size={"height": 32, "width": 32})
+    made = StableDiffusionDepth2ImgPipeline(
+        pipe.vae, pipe.text_encoder, pipe.tokenizer, wide, pipe.scheduler, DPTForDepthEstimation(config), processor
+    )
+    made.save_pretrained(folder)
+    return folder
