@@ -98,7 +98,7 @@ class Config:
     depth_batch: int = 16
     depth_lr: float = 2e-3
     depth_steps: int = 2500
-    hint: tuple[int, ...] = (16, 32, 64, 96)
+    hint: tuple[int, ...] = (8, 16, 32, 64)
     control_batch: int = 16
     control_lr: float = 6e-4
     control_steps: int = 3000
