@@ -49,6 +49,9 @@ EXTRAS: tuple[tuple[str, str], ...] = (
     ("beta_beta", "Beta schedule beta"),
     ("discard_penultimate", "Discard penultimate sigma"),
     ("sgm_noise_multiplier", "SGM noise multiplier"),
+    ("tiled_diffusion", "Tiled diffusion"),
+    ("tile_size", "Tile size"),
+    ("tile_overlap", "Tile overlap"),
 )
 """Settings that follow in the order given, when they are not at their defaults."""
 
@@ -203,7 +206,7 @@ def _choose(
 def _take(fields: dict[str, Any], name: str, key: str, raw: Any, notes: list[str]) -> None:
     """One number, moved into the range that the request allows."""
     kind = TextToImage.model_fields[name]
-    if kind.annotation is bool:
+    if kind.annotation in (bool, bool | None):
         fields[name] = str(raw).strip().lower() == "true"
         return
     whole = kind.annotation in (int, int | None)

@@ -30,7 +30,8 @@ def run(model: LoadedModel, request: Any, work: Work) -> None:
     recipe: Recipe = import_module(
         f"{__name__}.{name if model.own_engine or request.kind in _ANY_MODEL else 'foreign'}"
     ).run
-    recipe(model, request, work)
+    with model.ladder.vae_tiles(getattr(request, "tiled_vae", None)):
+        recipe(model, request, work)
 
 
 def previewer(model: LoadedModel) -> Previewer:
