@@ -175,7 +175,7 @@ def verify(kernel: PipelineKernel, picture: Any, *, timeout: float | None = None
     report, data = _open(picture)
     if report.request is None:
         return report
-    model = _model(report, data)
+    model = _model(report, data, kernel.model)
     if model is None:
         return report
     lost = [name for name, input_ in report.request.pictures().items() if not input_.available]
@@ -250,12 +250,12 @@ def _ours(texts: dict[str, str]) -> dict[str, Any] | None:
     return data if isinstance(data, dict) and isinstance(data.get("request"), dict) else None
 
 
-def _model(report: Report, data: dict[str, Any]) -> ModelInfo | None:
+def _model(report: Report, data: dict[str, Any], loaded: ModelInfo) -> ModelInfo | None:
     """The model by its hash, else by its name, else None with the reason."""
     ours = data.get("ra", {})
     name = str(ours.get("model") or data.get("Model") or "")
     wanted = str(ours.get("model_hash") or data.get("Model hash") or "").lower()
-    models = available()
+    models = [loaded, *available()]  # a kernel may have been made with a path outside the model folders
     if wanted:
         for info in models:
             if info.hash and (info.hash.startswith(wanted) or wanted.startswith(info.hash)):

@@ -43,13 +43,13 @@ def vae(latent_channels: int = 4, **options: Any) -> Any:
     ).eval()  # fmt: skip
 
 
-def sd(family: str, folder: Path, seed: int = 0) -> Path:
-    """Save a tiny ``sd1``, ``sd2`` or ``sdxl`` as a diffusers folder."""
+def sd(family: str, folder: Path, seed: int = 0, channels: int = 4) -> Path:
+    """Save a tiny ``sd1``, ``sd2`` or ``sdxl`` as a diffusers folder; 9 input channels make it an inpainting model."""
     torch.manual_seed(seed)
     blocks: dict[str, Any] = {
         "sample_size": 8, "block_out_channels": (16, 32), "layers_per_block": 2, "norm_num_groups": 8,
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"), "attention_head_dim": 2,
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"), "in_channels": channels,
     }  # fmt: skip
     scheduler = diffusers.DDIMScheduler(**DDIM)
     if family == "sdxl":
@@ -58,9 +58,8 @@ def sd(family: str, folder: Path, seed: int = 0) -> Path:
             addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=48 + 6 * 8,
         )  # fmt: skip
         second = text_encoder(48, projection=True, activation="gelu")
-        pipe = diffusers.StableDiffusionXLPipeline(
-            vae(), text_encoder(32), second, tokenizer(), tokenizer(), unet, scheduler, add_watermarker=False
-        )
+        cls = diffusers.StableDiffusionXLPipeline if channels == 4 else diffusers.StableDiffusionXLInpaintPipeline
+        pipe = cls(vae(), text_encoder(32), second, tokenizer(), tokenizer(), unet, scheduler, add_watermarker=False)
     else:
         # real width of the text: it is what tells the families apart
         width = 1024 if family == "sd2" else 768
@@ -70,9 +69,8 @@ def sd(family: str, folder: Path, seed: int = 0) -> Path:
             **blocks, cross_attention_dim=width, use_linear_projection=family == "sd2"
         )
         encoder = text_encoder(width, activation="gelu" if family == "sd2" else "quick_gelu", layers=2)
-        pipe = diffusers.StableDiffusionPipeline(
-            vae(), encoder, tokenizer(), unet, scheduler, None, None, requires_safety_checker=False
-        )
+        cls = diffusers.StableDiffusionPipeline if channels == 4 else diffusers.StableDiffusionInpaintPipeline
+        pipe = cls(vae(), encoder, tokenizer(), unet, scheduler, None, None, requires_safety_checker=False)
     pipe.save_pretrained(folder)
     return folder
 

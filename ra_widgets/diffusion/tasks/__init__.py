@@ -17,6 +17,7 @@ _MODULES = {
     "txt2img": "text_to_image",
     "img2img": "image_to_image",
     "inpaint": "image_to_image",
+    "depth2img": "image_to_image",
     "upscale": "upscale",
 }
 _ANY_MODEL = ("upscale",)

@@ -25,7 +25,8 @@ class Canvas:
         image: RGB, is coded into latents; of ``width`` x ``height`` unless the latents are to be resized.
         width, height: the work's size. mask: L at that size, 255 where to paint; None: everywhere.
         whole: RGB, the picture at the size of the result, kept where the mask is black. kept: RGBA, it without the painted
-            part, to be laid over. place: where the work goes in the whole, for "only masked".
+            part, to be laid over. seen: RGB, the picture as control units look at it, if that is not
+            ``image``. place: where the work goes in the whole, for "only masked".
     """
 
     image: Image.Image
@@ -35,6 +36,7 @@ class Canvas:
     whole: Image.Image | None = None
     kept: Image.Image | None = None
     place: masks.Box | None = None
+    seen: Image.Image | None = None
 
 
 def prepare(request: ImageToImage) -> Canvas:
@@ -57,7 +59,7 @@ def prepare(request: ImageToImage) -> Canvas:
     ground = _sized(image, request)
     if request.inpainting_fill != "original":
         ground = masks.fill(ground, stretch(soft, *ground.size))
-    return Canvas(ground, width, height, soft, whole, masks.overlay(whole, masks.doubled(soft)))
+    return Canvas(ground, width, height, soft, whole, masks.overlay(whole, masks.doubled(soft)), seen=whole)
 
 
 def _sized(image: Image.Image, request: ImageToImage) -> Image.Image:
@@ -97,9 +99,8 @@ def _only_masked(request: Inpaint, image: Image.Image, mask: Image.Image) -> Can
     if box is None:  # a dot so small that the blur took it away
         raise InvalidRequest("invalid.mask_empty", field="mask")
     part, part_mask = fit(image.crop(box), width, height), fit(mask.crop(box), width, height)
-    if request.inpainting_fill != "original":
-        part = masks.fill(part, part_mask)
-    return Canvas(part, width, height, part_mask, image, masks.overlay(image, mask), box)
+    ground = masks.fill(part, part_mask) if request.inpainting_fill != "original" else part
+    return Canvas(ground, width, height, part_mask, image, masks.overlay(image, mask), box, part)
 
 
 def finish(canvas: Canvas, result: Image.Image, kept: Image.Image | None = None) -> Image.Image:

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.errors import ModelError
 
+DEPTH = 1
+"""Channels of a depth model beyond the latents."""
 INPAINTING = 5
 """Channels of an inpainting model beyond the latents: the mask, and the latents of the picture without the masked part."""
 
@@ -37,6 +39,8 @@ def image_cond(
     extra = extra_channels(model)
     if extra == 0:
         return None
+    if extra == DEPTH:  # without a picture: a flat one
+        return torch.zeros((1, 1, height // model.latent_scale, width // model.latent_scale))
     if extra != INPAINTING:
         raise ModelError("model.channels", name=model.info.name, channels=int(model.unet.config.in_channels))
     cells = (height // model.latent_scale, width // model.latent_scale)

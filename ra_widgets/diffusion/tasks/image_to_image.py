@@ -16,12 +16,13 @@ from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.masking import LatentMask, soft_blend
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.tasks.canvas import Canvas, finish, kept_softly, prepare
-from ra_widgets.diffusion.tasks.channels import image_cond
+from ra_widgets.diffusion.tasks.channels import DEPTH, extra_channels, image_cond
+from ra_widgets.diffusion.tasks.control import depth_channel
 from ra_widgets.diffusion.tasks.passes import Pass, make_noise, plan_walk, readable, sample, to_image, to_pixels
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.imaging.colours import correct
 from ra_widgets.imaging.soft import SoftSettings, adaptive_mask
-from ra_widgets.requests import ImageToImage, Inpaint, Picture
+from ra_widgets.requests import DepthToImage, ImageToImage, Inpaint, Picture
 
 Seeds = list[tuple[int, int]]
 
@@ -105,6 +106,10 @@ class Painter:
             canvas.width,
             canvas.height,
             refine=True,
+            picture=Picture(canvas.seen or canvas.image) if request.control or request.kind == "depth2img" else None,
+            mask=canvas.mask,
+            place=canvas.place,
+            whole=canvas.whole.size if canvas.whole is not None else (0, 0),
         )
         self._base: tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None] | None = None
 
@@ -184,6 +189,9 @@ class Painter:
             if shown.shape[-2:] != pixels.shape[-2:]:
                 shown = F.interpolate(shown, size=pixels.shape[-2:], mode="bilinear")
             shown = shown if soft else shown.round()
+        if extra_channels(model) == DEPTH:
+            given = request.depth_map if isinstance(request, DepthToImage) else None
+            return latents, mask, depth_channel(model, canvas.seen or canvas.image, given, cells)
         weight = request.inpainting_mask_weight if isinstance(request, Inpaint) else 1.0
         return latents, mask, image_cond(model, canvas.height, canvas.width, pixels, shown, weight)
 
