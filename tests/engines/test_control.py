@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from ra_widgets import pictures
 from ra_widgets.errors import InvalidRequest, ModelError
 from ra_widgets.gallery import infotext
-from ra_widgets.requests import ControlUnit, IPAdapterUnit, TextToImage
+from ra_widgets.requests import ControlUnit, ImageToImage, Inpaint, IPAdapterUnit, TextToImage
 
 BASE = {"prompt": "草地上的一只狗", "seed": 9, "steps": 4, "width": 96, "height": 64, "cfg_scale": 4.0}
 
@@ -146,6 +146,25 @@ def test_hires_and_hard_edges(kernel):
     page = kernel.control_map(drawing(), "canny", width=144, height=96)
     given = made(kernel, canny(module="none", image=page), **fields)
     assert np.abs(given - balanced).max() > 0, "a finished map is no hard edge by name"
+
+
+def test_image_to_image_and_inpainting(kernel):
+    start = drawing().resize((96, 64))
+    fields = {"image": start, "denoising_strength": 0.8}
+    free = made(kernel, request=ImageToImage, **fields)
+    steered = made(kernel, canny(image=None), request=ImageToImage, **fields)
+    assert np.abs(steered - free).mean() > 1
+    assert (made(kernel, canny(image=start), request=ImageToImage, **fields) == steered).all(), "its own picture"
+    mask = Image.new("L", (96, 64))
+    ImageDraw.Draw(mask).rectangle([30, 16, 70, 50], fill=255)
+    unit = ControlUnit(model="random-canny", module="inpaint_only")
+    painted = made(kernel, unit, request=Inpaint, mask=mask, mask_blur=0, **fields)
+    assert np.abs(painted - made(kernel, request=Inpaint, mask=mask, mask_blur=0, **fields)).max() > 2
+    outside = np.asarray(mask) == 0
+    assert (painted[outside] == pixels(start)[outside]).all()
+    part = made(kernel, canny(image=None), request=Inpaint, mask=mask, inpaint_full_res=True, **fields)
+    own = made(kernel, canny(image=start), request=Inpaint, mask=mask, inpaint_full_res=True, **fields)
+    assert np.abs(part - own).mean() < 3 and part.shape == (64, 96, 3)
 
 
 def test_depth_module_uses_the_library(kernel):
