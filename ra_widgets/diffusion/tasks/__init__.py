@@ -18,6 +18,7 @@ _MODULES = {
     "img2img": "image_to_image",
     "inpaint": "image_to_image",
     "depth2img": "image_to_image",
+    "outpaint": "outpaint",
     "upscale": "upscale",
 }
 _ANY_MODEL = ("upscale",)

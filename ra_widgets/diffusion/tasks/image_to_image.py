@@ -118,12 +118,13 @@ class Painter:
         walk = self.walk
         return {"engine": "ra", "sampler": walk.info.name, "scheduler": walk.scheduler, "batch": batch}
 
-    def batch(self, seeds: Seeds) -> Iterator[tuple[Image.Image, float]]:
-        """Make a picture of each seed: (RGB image, seconds of work)."""
+    def batch(self, seeds: Seeds, announce: bool = True) -> Iterator[tuple[Image.Image, float]]:
+        """Make a picture of each seed: (RGB image, seconds of work). ``announce``: tell that a batch begins."""
         began = time.perf_counter()
         model, work, canvas, request = self.model, self.work, self.canvas, self.request
         sizes = {"width": canvas.width, "height": canvas.height, "batch": len(seeds)}
-        work.batch(len(seeds), passes=[self.walk.run_steps])
+        if announce:
+            work.batch(len(seeds), passes=[self.walk.run_steps])
         start = model.ladder.run(lambda: self.start(seeds), **sizes)
         latents = model.ladder.run(
             lambda: sample(
