@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from easel import Easel, assert_stroke, notebook
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
@@ -61,6 +62,65 @@ def test_the_studio_in_a_notebook_makes_a_picture(lab, chromium_page: Page, arti
     page.screenshot(path=artifacts / "lab-studio.png")
     assert page.page_errors == []
     assert list((lab.home / "gallery").rglob("*.png"))
+
+
+def test_a_mask_survives_a_reload_and_two_pages_stay_in_step(lab, new_page: Callable[..., Page], artifacts: Path):
+    folder = lab.home / "course" / "notebooks"
+    notebook(folder / "painter.ipynb", {"mask": ("ra.MaskPainter(picture(), brush=20)", "widget.mask")})
+    here = lab.at("/lab/tree/notebooks/painter.ipynb", reset="")
+
+    def opened(page: Page) -> Easel:
+        page.wait_for_selector(".jp-Notebook .ra-mask canvas", timeout=120_000)
+        page.locator(".jp-Notebook .ra-mask").scroll_into_view_if_needed()
+        easel = Easel(page, folder, "mask")
+        easel.ready()
+        return easel
+
+    def painted(easel: Easel) -> str | None:
+        return easel.page.locator(".ra-mask").get_attribute("data-painted")
+
+    page = new_page()
+    page.goto(here)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
+    run_first_cell(page)
+    first = opened(page)
+    # keys of the painter, on its canvas and on its buttons, are not Lab's: "b" would add a cell, "d d" delete one
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    before = cells.count()
+    for place in (first.canvas, page.locator(".ra-mask .ra-invert")):
+        place.focus()
+        for key in ("b", "d", "d", "Delete", "b"):
+            place.press(key)
+    assert cells.count() == before and page.locator(".ra-mask canvas").count() == 1
+    mask = first.after(lambda: first.drag((60, 60), (200, 130)))
+    assert_stroke(mask, (60, 60), (200, 130), 10)
+    page.screenshot(path=artifacts / "lab-mask.png")
+
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").last.click()
+    page.keyboard.press("Control+s")
+    page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
+    seen = painted(first)
+    page.reload()
+    first = opened(page)
+    expect(page.locator(".ra-mask")).to_have_attribute("data-painted", seen)
+
+    other = new_page()
+    other.goto(here)
+    second = opened(other)
+    expect(other.locator(".ra-mask")).to_have_attribute("data-painted", seen)
+    first.after(lambda: first.drag((60, 200), (300, 200)))
+    expect(other.locator(".ra-mask")).to_have_attribute("data-painted", painted(first))
+    mask = second.after(lambda: second.drag((350, 50), (350, 250)))
+    assert mask[200, 180] == mask[95, 130] == mask[150, 350] == 255, "nobody's stroke is lost"
+    expect(page.locator(".ra-mask")).to_have_attribute("data-painted", painted(second))
+    # what the other page painted can be undone here
+    second.canvas.focus()
+    for _ in range(2):
+        mask = second.after(lambda: other.keyboard.press("Control+z"))
+    assert mask[200, 180] == 0 and mask[95, 130] == 255
+    expect(page.locator(".ra-mask")).to_have_attribute("data-painted", painted(second))
+    assert page.page_errors == other.page_errors == []
 
 
 def test_the_user_s_jupyter_is_left_alone(lab):

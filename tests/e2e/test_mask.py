@@ -27,7 +27,11 @@ def easel(browser: Browser, start_server: Callable, tmp_path_factory, frames) ->
     path = notebook(folder / "mask.ipynb", {"mask": ("ra.MaskPainter(picture(), brush=20)", "widget.mask")})
     server = start_server("studio", str(path), "--port", "0")
     context = browser.new_context(
-        viewport={"width": 1000, "height": 1000}, locale="zh-CN", reduced_motion="reduce", has_touch=True
+        viewport={"width": 1000, "height": 1000},
+        device_scale_factor=1.5,
+        locale="zh-CN",
+        reduced_motion="reduce",
+        has_touch=True,
     )
     page = context.new_page()
     page.page_errors = []
@@ -324,6 +328,21 @@ def test_bytes_on_the_wire(easel: Easel, frames: list):
         data for data in (*sent, *received) if isinstance(data, str) and ("iVBOR" in data or len(data) > 20_000)
     ]
     assert sum(len(data) for data in received) < 12_000
+
+
+def test_a_picture_of_one_pixel(easel: Easel):
+    easel.after(lambda: easel.python("mask.image = Image.new('RGB', (1, 1), 'white')"))
+    expect(easel.page.locator(".ra-facts")).to_contain_text("1×1")
+    mask = easel.after(lambda: easel.click(0.5, 0.5))
+    assert mask.shape == (1, 1) and mask[0, 0] == 255
+    easel.python("mask.image = None")
+    expect(easel.page.locator(".ra-easel-empty")).to_be_visible()
+
+
+def test_the_canvas_has_the_screen_s_own_pixels(easel: Easel):
+    sharp = "canvas => [canvas.width / canvas.clientWidth, canvas.height / canvas.clientHeight]"
+    for ratio in easel.canvas.evaluate(sharp):
+        assert abs(ratio - 1.5) < 0.01
 
 
 def test_a_large_picture_from_a_large_file(easel: Easel, frames: list):

@@ -94,6 +94,9 @@ export async function copyText(text) {
  */
 export function frame({ model, el }, kind) {
   const root = h("div", { class: `ra-root ra-${kind}`, "data-lm-suppress-shortcuts": "true" });
+  // Lab looks for its shortcuts from the focused element upwards, and some of them match that element itself: the mark on
+  // the root alone would let "d d" on a button delete the notebook's cell
+  root.addEventListener("focusin", (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   const updates = new Set();
   const bound = [];
 
