@@ -239,20 +239,39 @@ function boxRadii(sigma) {
   return [0, 1, 2].map((k) => ((k < many ? low : low + 2) - 1) / 2);
 }
 
-/** Blur along lines: `count` lines, `length` pixels each, `step` apart; beyond the ends, the ends go on. */
-function blurLines(from, to, lines, length, lineStep, step, radius) {
+/** Blur each row by a box of `2 * radius + 1`; beyond the ends, the ends go on. */
+function blurRows(from, to, width, height, radius) {
   const size = 2 * radius + 1;
-  for (let line = 0; line < lines; line += 1) {
-    const base = line * lineStep;
-    const first = from[base];
-    const last = from[base + (length - 1) * step];
+  for (let row = 0; row < width * height; row += width) {
+    const first = from[row];
+    const last = from[row + width - 1];
     let sum = first * radius;
-    for (let k = 0; k < radius; k += 1) sum += k < length ? from[base + k * step] : last;
-    for (let k = 0; k < length; k += 1) {
-      const into = k + radius;
-      sum += into < length ? from[base + into * step] : last;
-      to[base + k * step] = sum / size;
-      sum -= k > radius ? from[base + (k - radius) * step] : first;
+    for (let x = 0; x < radius; x += 1) sum += x < width ? from[row + x] : last;
+    for (let x = 0; x < width; x += 1) {
+      sum += x + radius < width ? from[row + x + radius] : last;
+      to[row + x] = sum / size;
+      sum -= x > radius ? from[row + x - radius] : first;
+    }
+  }
+}
+
+/** Blur each column. All columns go down together, a row at a time: memory is read as it lies. */
+function blurColumns(from, to, width, height, radius) {
+  const size = 2 * radius + 1;
+  const sums = new Float32Array(width);
+  const add = (y) => {
+    const row = Math.min(height - 1, Math.max(0, y)) * width;
+    for (let x = 0; x < width; x += 1) sums[x] += from[row + x];
+  };
+  for (let y = -radius; y < radius; y += 1) add(y);
+  for (let y = 0; y < height; y += 1) {
+    const into = Math.min(height - 1, y + radius) * width;
+    const out = Math.max(0, y - radius) * width;
+    const row = y * width;
+    for (let x = 0; x < width; x += 1) {
+      const sum = sums[x] + from[into + x];
+      to[row + x] = sum / size;
+      sums[x] = sum - from[out + x];
     }
   }
 }
@@ -273,8 +292,8 @@ export function feather(data, width, height, sigma) {
   }
   for (const radius of boxRadii(sigma)) {
     if (radius < 1) continue;
-    blurLines(here, there, rect.h, rect.w, rect.w, 1, radius);
-    blurLines(there, here, rect.w, rect.h, 1, rect.w, radius);
+    blurRows(here, there, rect.w, rect.h, radius);
+    blurColumns(there, here, rect.w, rect.h, radius);
   }
   for (let y = 0; y < rect.h; y += 1) {
     const row = (y + rect.y) * width + rect.x;

@@ -5,6 +5,7 @@
 import { Pointers } from "./canvas-pointer.js";
 import { fitView, holdView, meet, outward, panBy, toPicture, union, zoomAt } from "./canvas-view.js";
 import { h } from "./dom.js";
+import { clamp } from "./format.js";
 
 /**
  * @param {object} ctx the widget's frame
@@ -200,7 +201,7 @@ export function surface(ctx, on, { margin = () => 0, key = "canvas.label" } = {}
     (event) => {
       const at = canvas.getBoundingClientRect();
       const step = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
-      if (event.ctrlKey || event.metaKey) self.zoomBy(Math.exp(-Math.max(-120, Math.min(120, step)) / 600), event.clientX - at.left, event.clientY - at.top);
+      if (event.ctrlKey || event.metaKey) self.zoomBy(Math.exp(-clamp(step, -600, 600) / 600), event.clientX - at.left, event.clientY - at.top);
       // a page scrolls past the canvas until somebody works on it
       else if (document.activeElement !== canvas || !on.wheel?.(event.shiftKey ? event.deltaX || event.deltaY : event.deltaY, event)) return;
       event.preventDefault();
