@@ -35,7 +35,14 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "right": (0, 128, 8),
     "top": (0, 128, 8),
     "bottom": (0, 128, 8),
+    # of the first control unit
+    "control.weight": (0.0, 2.0, 0.05),
+    "control.guidance_start": (0.0, 1.0, 0.05),
+    "control.guidance_end": (0.0, 1.0, 0.05),
+    "control.threshold_a": (0, 255, 5),
+    "control.threshold_b": (0, 255, 5),
 }
+UNIT = "control."
 TEXTS = ("prompt", "negative_prompt")
 CHOICES: dict[str, tuple[str, ...]] = {
     "sampler": samplers.SAMPLER_NAMES,
@@ -89,13 +96,14 @@ class Playground(widgets.VBox):
 
     # -- controls ----------------------------------------------------------------------------------------------------
     def _control(self, name: str) -> Any:
-        known = [field for field in (*TEXTS, *CHOICES, *SWITCHES, *NUMBERS) if field in type(self.request).model_fields]
+        known = [field for field in (*TEXTS, *CHOICES, *SWITCHES, *NUMBERS) if self._has(field)]
         if name not in known:
             raise ValueError(f"{name!r} has no control; there are {', '.join(known)}")
-        value = getattr(self.request, name)
+        unit, field = name.startswith(UNIT), name.removeprefix(UNIT)
+        value = getattr(self.request.control[0] if unit else self.request, field)  # type: ignore[attr-defined]
         wide = widgets.Layout(width="min(440px, 100%)")
         style = {"description_width": "110px"}
-        label = t(f"course.field.{name}")
+        label = t(f"course.field.{field}")
         if name in TEXTS:
             return widgets.Text(value=value, description=label, continuous_update=False, layout=wide, style=style)
         if name in CHOICES:
@@ -119,6 +127,20 @@ class Playground(widgets.VBox):
             style=style,
         )
 
+    def _has(self, name: str) -> bool:
+        if name.startswith(UNIT):
+            return bool(getattr(self.request, "control", ()))
+        return name in type(self.request).model_fields
+
+    def _settings(self) -> dict[str, Any]:
+        """Fields of the request as the controls say, those of its control unit put into the unit."""
+        values = {name: control.value for name, control in self.controls.items()}
+        parts = {name.removeprefix(UNIT): values.pop(name) for name in [*values] if name.startswith(UNIT)}
+        if parts:
+            first, *rest = self.request.control  # type: ignore[attr-defined]
+            values["control"] = (first.replace(**parts), *rest)
+        return values
+
     def _default(self, name: str) -> float:
         model = self.kernel.model
         return {"cfg_scale": model.default_cfg, "width": model.default_size[0], "height": model.default_size[1]}.get(
@@ -133,7 +155,7 @@ class Playground(widgets.VBox):
         """Ask for the picture of the present settings; returns the job, or None when the settings are refused."""
         with self._lock:
             try:
-                self.request = self.request.replace(**{name: control.value for name, control in self.controls.items()})
+                self.request = self.request.replace(**self._settings())
                 self._show_code()
                 if self.job is not None and not self.job.done:
                     self.job.cancel()

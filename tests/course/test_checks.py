@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,7 +15,7 @@ from ra_widgets import i18n
 from ra_widgets.course import check
 from ra_widgets.course.checks import PATIENCE, Hint, Verdict, differing, exercise, only, requests
 from ra_widgets.course.progress import Progress
-from ra_widgets.requests import ImageToImage, Request, TextToImage, Upscale
+from ra_widgets.requests import ControlUnit, ImageToImage, Outpaint, Request, TextToImage, Upscale
 from ra_widgets.results import Record, Result
 
 
@@ -64,6 +65,38 @@ def hires_record(width: int = 256, **fields: Any) -> Record:
     return replace(record(BASE, **wanted), width=width, height=192)
 
 
+def extended(before: Record, spoilt: bool = False, **sides: int) -> Record:
+    """As outpainting leaves it: the old pixels in a larger, green picture (``spoilt``: with one of them altered)."""
+    request = Outpaint(prompt="一只猫", image=before.image, seed=1, **sides)
+    image = Image.new("RGB", request.final_size, "green")
+    image.paste(before.image, (request.left, request.top))
+    if spoilt:
+        image.putpixel((request.left, request.top), (1, 2, 3))
+    made = record(BASE)
+    return replace(made, request=request, width=image.width, height=image.height, _image=image)
+
+
+CAT = record(BASE)
+WIDER = extended(CAT, left=4)
+GROUNDS = [Outpaint(image=CAT.image, right=8, fill_mode=m) for m in ("edge", "mirror", "noise", "latent noise")]
+
+
+def edges(share: float) -> np.ndarray:
+    page = np.zeros((40, 50), np.uint8)
+    page.flat[: round(share * page.size)] = 255
+    return page
+
+
+SLOPE = (
+    np.add.outer(np.arange(40), np.arange(60)).astype(np.uint8) * 2
+)  # brightest in its last corner, darkest in the first
+UNIT = ControlUnit(model="canny", image=Image.new("RGB", (8, 8)), module="canny")
+
+
+def steered(colour: str = "red", **fields: Any) -> Record:
+    return record(BASE, colour, control=UNIT.replace(**fields))
+
+
 RIGHT: dict[str, Any] = {
     "00.2": [record(BASE), result(record(BASE, seed=8))],
     "01.1": (4, 64, 96),
@@ -79,6 +112,14 @@ RIGHT: dict[str, Any] = {
     "03.4": series("prompt", ["(红色:0.5)的猫", "(红色:1.0)的猫", "(红色:1.5)的猫"]),
     "04.1": [result(record(BASE, sampler=s, steps=n)) for s in ("Euler", "Heun", "DPM++ 2M") for n in (3, 5, 8)],
     "04.2": 19,
+    "08.1": (32, 64, 160, 192),
+    "08.2": [result(CAT), result(extended(CAT, top=64))],
+    "08.3": GROUNDS,
+    "08.4": [CAT, WIDER, result(extended(WIDER, right=4, bottom=1))],
+    "09.1": edges(0.05),
+    "09.2": [SLOPE, (59, 39)],
+    "09.3": [steered(weight=0), result(steered("blue", weight=1))],
+    "09.4": [steered(guidance_end=e) for e in (0.2, 0.5, 1.0)],
     "04.3": [result(record(BASE, subseed=9, subseed_strength=s)) for s in (0.0, 0.3, 0.6, 0.9)],
     "05.1": 15808,
     "05.2": result(hires_record()),
@@ -161,6 +202,46 @@ WRONG: list[tuple[str, Any, str]] = [
     ),
     ("05.4", [RIGHT["05.4"][0], record(Upscale(image=PHOTO, scale=3, upscaler="Nearest"))], "course.hint.only"),
     ("05.4", [record(Upscale(image=PHOTO, scale=1, upscaler=u)) for u in ("Lanczos", "Nearest")], "course.05.4.scale"),
+    ("08.1", (0, 0, 128, 128), "course.08.1.moved"),
+    ("08.1", (32, 64, 128, 128), "course.08.1.size"),
+    ("08.1", (64, 32, 192, 160), "course.08.1.order"),
+    ("08.1", (48, 64, 176, 192), "course.08.1.wrong"),
+    ("08.1", (32, 64), "course.08.1.four"),
+    ("08.1", 176, "course.08.1.four"),
+    ("08.2", [CAT, CAT], "course.08.hint.outpaint"),
+    ("08.2", [record(BASE, colour="blue"), extended(CAT, top=64)], "course.08.2.other"),
+    ("08.2", [CAT, extended(CAT, top=64, left=8)], "course.08.2.sides"),
+    ("08.2", [CAT, extended(CAT, spoilt=True, top=64)], "course.08.2.pixels"),
+    ("08.2", [CAT], "course.hint.count"),
+    ("08.3", GROUNDS[:3], "course.hint.count"),
+    ("08.3", [*GROUNDS[:3], GROUNDS[0]], "course.hint.same"),
+    ("08.3", [*GROUNDS[:3], GROUNDS[3].replace(mask_blur=3)], "course.hint.only"),
+    ("08.3", [record(BASE, seed=i) for i in range(4)], "course.08.hint.outpaint"),
+    ("08.4", [CAT, WIDER, extended(CAT, right=8)], "course.08.4.chain"),
+    ("08.4", [CAT, WIDER, extended(WIDER, right=1)], "course.08.4.short"),
+    ("08.4", [CAT, WIDER, extended(WIDER, spoilt=True, right=8)], "course.08.2.pixels"),
+    ("08.4", [CAT, WIDER], "course.hint.at_least"),
+    ("09.1", edges(0.01), "course.09.1.few"),
+    ("09.1", edges(0.2), "course.09.1.many"),
+    ("09.1", SLOPE, "course.09.1.grey"),
+    ("09.1", "图", "course.09.hint.map"),
+    ("09.1", np.zeros((4, 4, 4), np.uint8), "course.09.hint.shape"),
+    ("09.1", edges(0.05) / 255, "course.09.hint.shape"),
+    ("09.2", [SLOPE, (39, 59)], "course.09.2.order"),
+    ("09.2", [SLOPE, (0, 0)], "course.09.2.far"),
+    ("09.2", [SLOPE, (5, 5)], "course.09.2.wrong"),
+    ("09.2", [SLOPE, 7], "course.09.2.point"),
+    ("09.2", [np.full((9, 9), 7, np.uint8), (1, 1)], "course.09.2.flat"),
+    ("09.2", [SLOPE], "course.09.2.two"),
+    ("09.3", [steered(weight=0.5), steered("blue", weight=1)], "course.09.3.weights"),
+    ("09.3", [steered(weight=0), steered(weight=1)], "course.09.3.pixels"),
+    ("09.3", [steered(weight=0), steered(weight=1, guidance_end=0.5)], "course.hint.only"),
+    ("09.3", [steered(weight=0), steered(weight=0)], "course.hint.same"),
+    ("09.3", [record(BASE), steered(weight=1)], "course.09.hint.unit"),
+    ("09.4", RIGHT["09.4"][::-1], "course.09.4.rising"),
+    ("09.4", [steered(guidance_end=e) for e in (0.2, 0.5, 0.9)], "course.09.4.last"),
+    ("09.4", RIGHT["09.4"][:2], "course.hint.at_least"),
+    ("09.4", [*RIGHT["09.4"][:2], record(BASE, seed=9, control=UNIT)], "course.hint.only"),
 ]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ra_widgets import i18n
 from ra_widgets.course import playground, stepper
-from ra_widgets.requests import Inpaint, Outpaint, TextToImage
+from ra_widgets.requests import ControlUnit, Inpaint, Outpaint, TextToImage
 
 
 def opened(data: bytes) -> Image.Image:
@@ -80,8 +80,13 @@ def test_every_control(kernel: Any) -> None:
     panel.job.result(60)
     image = Image.new("RGB", (64, 64), "green")
     panels = [panel]
-    for request in (Outpaint(image=image, right=8), Inpaint(image=image, mask=Image.new("L", (64, 64), 255))):
-        own = [name for name in names if name in type(request).model_fields and name not in ("width", "height")]
+    unit = ControlUnit(model="m", image=image, module="canny", threshold_a=50, threshold_b=100)
+    for request in (
+        Outpaint(image=image, right=8),
+        Inpaint(image=image, mask=Image.new("L", (64, 64), 255), control=unit),
+    ):
+        fields = [*type(request).model_fields, *(name for name in names if request.control and "." in name)]
+        own = [name for name in names if name in fields and name not in ("width", "height")]
         panels.append(playground(kernel, request, own, start=False))
     assert {name for panel in panels for name in panel.controls} == set(names)
     for panel in panels:
@@ -112,3 +117,16 @@ def test_stepper_takes_arrays_of_any_shape() -> None:
 
     leaf = stepper([torch.rand(1, 3, 16, 16), np.random.default_rng(0).random((16, 16)), np.zeros((8, 8, 3), np.uint8)])
     assert len(leaf.frames) == 3
+
+
+def test_controls_of_a_control_unit_change_the_unit(kernel: Any) -> None:
+    unit = ControlUnit(model="m", image=Image.new("RGB", (64, 64)), weight=1, guidance_end=0.8)
+    request = TextToImage(prompt="一只猫", seed=1, control=(unit, unit.replace(weight=0.5)))
+    panel = playground(kernel, request, ("control.weight", "control.guidance_start"), start=False)
+    panel.make = lambda: None  # type: ignore[method-assign]
+    panel.controls["control.weight"].value = 0.25
+    settings = panel._settings()
+    assert [u.weight for u in settings["control"]] == [0.25, 0.5]
+    assert settings["control"][0].guidance_end == 0.8 and set(settings) == {"control"}
+    with pytest.raises(ValueError, match=r"control\.weight"):
+        playground(kernel, "一只猫", ("control.weight",), start=False)
