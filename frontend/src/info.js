@@ -63,7 +63,7 @@ function render(host) {
       return;
     }
     const scheduler = i.scheduler && i.scheduler !== "Automatic" ? ` ${i.scheduler}` : "";
-    const facts = [ctx.t("info.model", { model: i.model ?? "" }), i.seconds ? ctx.t("info.seconds", { seconds: seconds(i.seconds) }) : ""];
+    const facts = [i.model ? ctx.t("info.model", { model: i.model }) : "", i.seconds ? ctx.t("info.seconds", { seconds: seconds(i.seconds) }) : ""];
     // an enlarged picture has neither sampler nor steps
     const drawn = Boolean(i.sampler);
     chips.replaceChildren(

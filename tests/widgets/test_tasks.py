@@ -151,9 +151,10 @@ def test_outpaint_and_upscale_requests(studio):
     studio.tab = "upscale"
     task = studio.task("upscale")
     task.source.image = PHOTO
+    assert task.panel.upscaler == "RA x2", "the project's own network for the embedded model's pictures"
     task.panel.scale = 1.5
     request = studio.request()
-    assert (request.kind, request.scale, request.upscaler, request.upscaler_2) == ("upscale", 1.5, "Lanczos", None)
+    assert (request.kind, request.scale, request.upscaler, request.upscaler_2) == ("upscale", 1.5, "RA x2", None)
 
 
 @pytest.mark.parametrize("name", ["img2img", "inpaint", "outpaint", "upscale"])

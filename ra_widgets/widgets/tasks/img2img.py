@@ -14,7 +14,7 @@ from ra_widgets.widgets.tasks._task import PictureTask
 
 STRENGTH = slider(
     "denoising_strength", 0, 1, 0.05, wide=True,
-    hints=[[0.2, "strength.hint.tiny"], [0.45, "strength.hint.low"], [0.75, "strength.hint.middle"], [2, "strength.hint.high"]],
+    hints=[[0.2, "strength.hint.tiny"], [0.45, "strength.hint.low"], [0.8, "strength.hint.middle"], [2, "strength.hint.high"]],
 )  # fmt: skip
 """How much may change, with a sentence on what that does."""
 AREA = 4

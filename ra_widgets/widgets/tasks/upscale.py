@@ -7,6 +7,8 @@ from typing import Any
 import traitlets as tr
 
 from ra_widgets.image_requests import Upscale
+from ra_widgets.library.upscalers import EMBEDDED
+from ra_widgets.paths import EMBEDDED as EMBEDDED_MODEL
 from ra_widgets.widgets._base import shared
 from ra_widgets.widgets._fields import Decimal, FieldsPanel, choice, slider
 from ra_widgets.widgets.tasks._task import PictureTask
@@ -64,7 +66,8 @@ class UpscaleTask(PictureTask):
         names = [name for name in self.studio.kernel.upscalers if name != NONE]
         self.panel.upscaler_values, self.panel.upscaler_2_values = names, [NONE, *names]
         # the project's own network is the best there is for what the embedded model draws
-        self.panel.upscaler = next((name for name in names if name.startswith("ra-mini")), self.panel.upscaler)
+        if EMBEDDED in names and self.studio.kernel.model.name == EMBEDDED_MODEL:
+            self.panel.upscaler = EMBEDDED
 
     def request(self) -> Upscale:
         return Upscale(image=self.picture(), **self.values())
