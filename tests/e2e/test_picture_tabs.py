@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +25,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def studio(browser, ra_studio_server) -> Page:
+def server(start_server: Callable[..., Any]) -> Iterator[Any]:
+    """A studio of its own: the other tests count the pictures of the shared gallery."""
+    server = start_server("studio", "--port", "0")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def studio(browser: Browser, server: Any) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1400, "height": 1000}, locale="zh-CN")
     page.set_default_timeout(60_000)
     page.page_errors = []
     page.on("pageerror", lambda error: page.page_errors.append(str(error)))
-    page.goto(ra_studio_server.url)
+    page.goto(server.url)
     page.wait_for_selector(".ra-studio")
     page.locator(".ra-prompt [contenteditable=true], .ra-prompt textarea").first.click()
     page.keyboard.insert_text("草地上的一座房子")
@@ -67,17 +77,15 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def test_image_to_image(studio: Page, ra_studio_server, source: Path, artifacts: Path):
+def test_image_to_image(studio: Page, server, source: Path, artifacts: Path):
     opened(studio, "img2img", source)
     expect(studio.locator(".ra-input-facts:visible")).to_contain_text("128")
-    picture = made(studio, ra_studio_server.home)
+    picture = made(studio, server.home)
     assert picture.shape == (128, 128, 3) and (picture != pixels(source)).any()
     studio.screenshot(path=artifacts / "tab-img2img.png")
 
 
-def test_inpaint_changes_what_was_painted_over_and_nothing_else(
-    studio: Page, ra_studio_server, source: Path, artifacts: Path
-):
+def test_inpaint_changes_what_was_painted_over_and_nothing_else(studio: Page, server, source: Path, artifacts: Path):
     opened(studio, "inpaint", source)
     canvas = studio.locator(".ra-mask canvas:visible").first
     canvas.wait_for()
@@ -89,7 +97,7 @@ def test_inpaint_changes_what_was_painted_over_and_nothing_else(
     studio.mouse.move(x, y + 40, steps=6)
     studio.mouse.up()
     expect(studio.locator(".ra-facts:visible")).not_to_contain_text(" 0.0%")
-    picture, old = made(studio, ra_studio_server.home), pixels(source)
+    picture, old = made(studio, server.home), pixels(source)
     changed = (picture != old).any(-1)
     assert changed[50:78, 62:66].any(), "the middle was painted over"
     assert (
@@ -98,20 +106,20 @@ def test_inpaint_changes_what_was_painted_over_and_nothing_else(
     studio.screenshot(path=artifacts / "tab-inpaint.png")
 
 
-def test_outpaint_keeps_the_old_picture_to_the_bit(studio: Page, ra_studio_server, source: Path, artifacts: Path):
+def test_outpaint_keeps_the_old_picture_to_the_bit(studio: Page, server, source: Path, artifacts: Path):
     opened(studio, "outpaint", source)
     right = studio.locator(".ra-sides input:visible").nth(1)
     right.fill("64")
     right.press("Tab")
     expect(studio.locator(".ra-facts:visible")).to_contain_text("192")
-    picture = made(studio, ra_studio_server.home)
+    picture = made(studio, server.home)
     assert picture.shape == (128, 192, 3) and (picture[:, :128] == pixels(source)).all()
     studio.screenshot(path=artifacts / "tab-outpaint.png")
 
 
-def test_upscale_uses_the_project_s_own_network(studio: Page, ra_studio_server, source: Path, artifacts: Path):
+def test_upscale_uses_the_project_s_own_network(studio: Page, server, source: Path, artifacts: Path):
     opened(studio, "upscale", source)
-    picture = made(studio, ra_studio_server.home)
+    picture = made(studio, server.home)
     assert picture.shape == (256, 256, 3)
     expect(studio.locator(".ra-slot-panels select:visible").first).to_have_value("RA x2")
     expect(studio.locator(".ra-info-facts")).not_to_contain_text("模型")
