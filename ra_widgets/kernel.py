@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ra_widgets.diffusion.control.modules import Module
+    from ra_widgets.experiments.folder import Outcome, Outcomes
     from ra_widgets.experiments.verify import Report
 
 
@@ -125,6 +126,37 @@ class PipelineKernel:
         job = self._job(request, keep)
         self._engine.submit(job)
         return job
+
+    def each(
+        self,
+        sources: Any,
+        kind: type[Request] | Callable[[Path], Request],
+        *,
+        output: str | Path | None = None,
+        again: bool = False,
+        progress: Callable[[int, int, Outcome], None] | None = None,
+        **fields: Any,
+    ) -> Outcomes:
+        """The same task for every picture of a folder; one that fails stops nothing.
+
+        Args:
+            sources: a folder, a file, or several. kind: the kind of request (with ``**fields``), or a function that makes the
+                request of a file.
+            output, again, progress: see :func:`ra_widgets.experiments.folder.each`.
+
+        Example:
+            >>> kernel.each("photos", ra.ImageToImage, output="painted", prompt="水墨画", denoising_strength=0.5)
+        """
+        from ra_widgets.experiments import folder
+
+        if isinstance(kind, type):
+            request_kind = kind
+
+            def make(path: Path) -> Request:
+                return request_kind(image=path, **fields)
+
+            return folder.each(self, sources, make, output=output, again=again, progress=progress)
+        return folder.each(self, sources, kind, output=output, again=again, progress=progress)
 
     def verify(self, picture: Any) -> Report:
         """Make a picture again from its own metadata and compare: ``.same``, ``.max_difference``, ``.reasons``.

@@ -23,7 +23,7 @@ def _grid(rows: list[tuple[str, str]]) -> RenderableType:
 
     table = Table.grid(padding=(0, 3, 0, 0))
     table.add_column(no_wrap=True)
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")
     for left, right in rows:
         table.add_row(Text(left, style="bold"), Text(right))
     return Padding(table, (0, 0, 0, 2))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ra_widgets.errors import JobCancelled, RAError
 from ra_widgets.events import Loading, Progress, Queued, Started
 from ra_widgets.i18n import t
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ra_widgets.jobs import Job
+    from ra_widgets.results import Record
 
 
 class Meter(Protocol):
@@ -97,14 +100,46 @@ def seconds(value: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+@dataclass(frozen=True)
+class Among:
+    """Where a job stands among others: ``done`` of ``total`` are over, ``name`` is its picture, ``mean`` the seconds that one took."""
+
+    done: int
+    total: int
+    name: str
+    mean: float = 0.0
+
+    def words(self, working: str) -> str:
+        """What is done to which."""
+        return f"{self.done + 1}/{self.total} {self.name} · {working}"
+
+    def fraction(self, of_this: float) -> float:
+        """0..1 of all."""
+        return (self.done + of_this) / self.total
+
+    def eta(self, event: Progress) -> float | None:
+        """Seconds until all are over."""
+        if event.eta is None:
+            return None
+        mean = self.mean or event.elapsed + event.eta
+        return event.eta + mean * (self.total - self.done - 1)
+
+
 def follow(
-    job: Job, console: Console, *, quiet: bool = False, working: str = "cli.generate.working", steps: bool = True
+    job: Job,
+    console: Console,
+    *,
+    quiet: bool = False,
+    working: str = "cli.generate.working",
+    steps: bool = True,
+    among: Among | None = None,
 ) -> None:
-    """Show a job's events until it is over. Ctrl-C cancels the job and is passed on.
+    """Show a job's events until it is over. Ctrl-C is passed on; then :func:`stop` it.
 
     Args:
-        working: key of the word for what it does. steps: count the steps, too.
+        working: key of the word for what it does. steps: count the steps, too. among: if it is one of several.
     """
+    words = t(working) if among is None else among.words(t(working))
     with meter(console, quiet=quiet) as display:
         for event in job.events():
             if isinstance(event, Queued):
@@ -112,13 +147,26 @@ def follow(
             elif isinstance(event, Loading):
                 display.show(t("cli.generate.loading", model=event.model), event.fraction if event.fraction else None)
             elif isinstance(event, Started):
-                display.show(t(working), 0.0)
+                display.show(words, among.fraction(0.0) if among else 0.0)
             elif isinstance(event, Progress):
                 parts = []
                 if event.images > 1:
                     parts.append(t("cli.generate.image", image=min(event.image + 1, event.images), images=event.images))
                 if steps and event.steps:
                     parts.append(t("cli.generate.step", step=event.step, steps=event.steps))
-                if event.eta and event.eta >= 0.05:
-                    parts.append(t("cli.generate.eta", seconds=seconds(event.eta)))
-                display.show(t(working), min(max(event.fraction, 0.0), 1.0), " · ".join(parts))
+                eta = among.eta(event) if among else event.eta
+                if eta and eta >= 0.05:
+                    parts.append(t("cli.generate.eta", seconds=seconds(eta)))
+                fraction = min(max(event.fraction, 0.0), 1.0)
+                display.show(words, among.fraction(fraction) if among else fraction, " · ".join(parts))
+
+
+def stop(job: Job) -> tuple[Record, ...]:
+    """Cancel, wait for the step in hand to end; the pictures that were finished before."""
+    job.cancel()
+    try:
+        return tuple(job.result(timeout=60).records)
+    except JobCancelled as stopped:
+        return tuple(getattr(stopped.partial, "records", ()))
+    except RAError:
+        return ()

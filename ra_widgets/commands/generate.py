@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ra_widgets.commands import _shell as shell
-from ra_widgets.commands._progress import follow
+from ra_widgets.commands._progress import follow, stop
 from ra_widgets.errors import GalleryError, JobCancelled
 from ra_widgets.i18n import t
 
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
             follow(job, console, quiet=args.quiet)
             result = job.result()
         except (KeyboardInterrupt, JobCancelled):
-            kept = _stop(job)
+            kept = len(stop(job))
             console.print(t("cli.generate.cancelled", count=kept), style="yellow")
             return shell.EXIT_INTERRUPTED
         saved = [
@@ -150,16 +150,3 @@ def _facts(record: Record, place: Path | None) -> dict[str, Any]:
         "height": record.height,
         "infotext": record.infotext,
     }
-
-
-def _stop(job: Any) -> int:
-    """Cancel, wait for the step in hand to end, and count the pictures that were finished before."""
-    from ra_widgets.errors import RAError
-
-    job.cancel()
-    try:
-        return len(job.result(timeout=60).records)
-    except JobCancelled as stopped:
-        return len(getattr(stopped.partial, "records", ()))
-    except RAError:
-        return 0

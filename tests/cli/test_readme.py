@@ -37,7 +37,7 @@ def test_what_they_name_exists(language):
     source = text(language)
     for target in re.findall(r"\]\(([^)#:]+)\)", source):
         assert (ROOT / target).exists(), target
-    named = set(re.findall(r"`ra ([a-z]+)", source))
+    named = set(re.findall(r"`ra ([a-z0-9]+)", source))
     assert named - set(COMMANDS) <= {"command"}
     assert set(COMMANDS) - named <= {"version"}
     for script in re.findall(r"`python (\S+\.py)", source):
