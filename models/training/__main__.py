@@ -53,7 +53,12 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--ema", type=float)
     s.add_argument("--tiers", choices=("known", "second", "all"), help="which subjects (second: both first tiers)")
     s.add_argument("--cooldown", type=int, help="let the rate fall to zero over the last N steps")
-    s.add_argument("--compile", action="store_true", default=None, help="torch.compile the UNet (GPU)")
+    s.add_argument(
+        "--compile",
+        action="store_true",
+        default=None,
+        help="torch.compile the UNet: twice the speed, also on a CPU, after minutes",
+    )
     s.add_argument("--warm", type=Path, help="begin from this UNet folder (trained on SD's schedule)")
 
     s = stages.add_parser("judge", help="train the classifier that the evaluation uses")
@@ -70,6 +75,11 @@ def parser() -> argparse.ArgumentParser:
     s = stages.add_parser("evaluate", help="ask held-out questions and judge the answers")
     s.add_argument("--count", type=int, default=96, help="questions of each kind and language")
     s.add_argument("--tiers", choices=("known", "second", "all"), default="all")
+    s.add_argument("--model", type=Path, help="ask this pipeline folder instead of the run's networks")
+
+    s = stages.add_parser("strangers", help="draw two hundred ordinary sentences for a person to judge")
+    s.add_argument("--count", type=int, help="only the first sentences")
+    s.add_argument("--model", type=Path, help="ask this pipeline folder instead of the run's networks")
 
     s = stages.add_parser("depth", help="train the depth estimator on pictures with known depth")
     s.add_argument("--shards", type=int, help="pictures to make first, in shards")
@@ -177,7 +187,11 @@ def main(argv: list[str] | None = None) -> None:
     elif args.stage == "evaluate":
         from . import evaluate
 
-        print(json.dumps(evaluate.evaluate(config, args.count, args.tiers, quiet), indent=1))
+        print(json.dumps(evaluate.evaluate(config, args.count, args.tiers, args.model, quiet), indent=1))
+    elif args.stage == "strangers":
+        from . import strangers
+
+        print(json.dumps(strangers.run(config, args.model, args.count)))
     else:
         from . import export
 

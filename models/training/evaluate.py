@@ -11,10 +11,11 @@ import json
 import random
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL
-from transformers import PreTrainedTokenizerFast
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from . import classifier, stage_diffusion
 from .captions import SUBJECTS, plural
@@ -142,15 +143,51 @@ def frechet(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(((a.mean(0) - b.mean(0)) ** 2).sum() + ca.trace() + cb.trace() - 2 * cross)
 
 
+@dataclass
+class Painter:
+    """The networks that are asked, and their noise schedule (None: ours)."""
+
+    unet: UNet2DConditionModel
+    text: CLIPTextModel
+    tokenizer: PreTrainedTokenizerFast
+    vae: AutoencoderKL
+    abar: torch.Tensor | None = None
+
+    @classmethod
+    def trained(cls, config: Config) -> Painter:
+        """The averaged networks of the run."""
+        unet, text = stage_diffusion.averaged(config)
+        vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32).eval()
+        return cls(unet, text, PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer"), vae)
+
+    @classmethod
+    def published(cls, folder: Path) -> Painter:
+        """A ``StableDiffusionPipeline`` folder."""
+        pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+        return cls(
+            pipe.unet.eval(), pipe.text_encoder.eval(), pipe.tokenizer, pipe.vae.eval(), pipe.scheduler.alphas_cumprod
+        )
+
+    def paint(self, texts: list[str], seeds: list[int], latent: int) -> torch.Tensor:
+        """Pictures [N, 3, H, W] in -1..1 at 20 steps and CFG 4."""
+        return generate(texts, seeds, self.unet, self.text, self.tokenizer, self.vae, latent=latent, abar=self.abar)
+
+
 @torch.no_grad()
-def evaluate(config: Config, count: int = 96, tiers: str = "all", quiet: bool = False) -> dict[str, object]:
-    """Ask ``count`` questions of each kind and language; ``tiers``: "known", "second" (both first tiers), "all"."""
+def evaluate(
+    config: Config, count: int = 96, tiers: str = "all", model: Path | None = None, quiet: bool = False
+) -> dict[str, object]:
+    """Ask ``count`` questions of each kind and language.
+
+    Args:
+        tiers: which subjects: "known", "second" (both first tiers), "all".
+        model: the folder of a pipeline to ask instead of the averaged networks of the run; it has its own noise schedule.
+    """
     judge, own = classifier.load(config)
-    unet, text = stage_diffusion.averaged(config)
-    vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32).eval()
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer")
+    painter = Painter.published(model) if model else Painter.trained(config)
     index = {s: i for i, s in enumerate(judge.subjects)}
     names = [s for s in judge.subjects if tiers == "all" or s in KNOWN or (tiers == "second" and s in SECOND)]
+    name = f"_{model.name}" if model else ""
     log = Log(config.logs, "evaluate", 2 * len(KINDS), 0, quiet)
     scores: dict[str, dict[str, list[bool]]] = {"en": {}, "zh": {}}
     features, seconds, pictures, done = [], 0.0, 0, 0
@@ -159,15 +196,7 @@ def evaluate(config: Config, count: int = 96, tiers: str = "all", quiet: bool = 
             r = random.Random(f"{kind}:{count}")  # the same questions in both languages
             questions = [make(r, names, index, language) for _ in range(count)]
             began = time.perf_counter()
-            x = generate(
-                [q.text for q in questions],
-                [1000 + i for i in range(count)],
-                unet,
-                text,
-                tokenizer,
-                vae,
-                latent=config.size // 8,
-            )
+            x = painter.paint([q.text for q in questions], [1000 + i for i in range(count)], config.size // 8)
             seconds, pictures = seconds + time.perf_counter() - began, pictures + count
             logits = [judge(x[i : i + 32]) for i in range(0, count, 32)]
             merged = {k: torch.cat([part[k] for part in logits]) for k in logits[0]}
@@ -177,7 +206,8 @@ def evaluate(config: Config, count: int = 96, tiers: str = "all", quiet: bool = 
                     key = f"{kind}_{k}" if kind == "several" else k
                     scores[language].setdefault(key, []).append(hit)
             save_grid(
-                config.logs / f"eval_{kind}_{language}.png", [x[i : i + 12] for i in range(0, count // 12 * 12, 12)]
+                config.logs / f"eval{name}_{kind}_{language}.png",
+                [x[i : i + 12] for i in range(0, count // 12 * 12, 12)],
             )
             done += 1
             log.report(done)
@@ -194,11 +224,11 @@ def evaluate(config: Config, count: int = 96, tiers: str = "all", quiet: bool = 
         "questions_per_kind_and_language": count,
         "subjects": len(names),
         "frechet_judge_features": round(frechet(real, torch.cat(features)), 3),
-        "vae_psnr_db": round(psnr(reconstruct(vae, val), val).mean().item(), 2),
+        "vae_psnr_db": round(psnr(reconstruct(painter.vae, val), val).mean().item(), 2),
         "seconds_a_picture": round(seconds / pictures, 3),
-        **{k: v for k, v in _meta(config).items() if k in ("samples", "v_mse")},
+        **({} if model else {k: v for k, v in _meta(config).items() if k in ("samples", "v_mse")}),
     }
-    (config.state / "evaluation.json").write_text(json.dumps(result, indent=1))
+    (config.state / f"evaluation{name}.json").write_text(json.dumps(result, indent=1))
     log.say(json.dumps(result))
     return result
 

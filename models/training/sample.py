@@ -46,8 +46,11 @@ PROMPTS = (
 
 @torch.no_grad()
 def embed(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, encoder: CLIPTextModel) -> torch.Tensor:
-    """Hidden states [N, 77, width] of the texts, padded as the pipeline pads them."""
-    ids = tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt").input_ids
+    """Hidden states [N, length, width] of the texts, padded as the pipeline pads them."""
+    length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+    ids = tokenizer(
+        list(texts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+    ).input_ids
     return encoder(input_ids=ids.to(encoder.device)).last_hidden_state
 
 
@@ -70,9 +73,10 @@ def generate(
     latent: int = 16,
     batch: int = 12,
     negative: str = "",
+    abar: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Pictures [N, 3, H, W] in -1..1, float32 on the CPU."""
-    abar = torch.from_numpy(alphas_cumprod()).float().to(unet.device)
+    """Pictures [N, 3, H, W] in -1..1, float32 on the CPU. ``abar`` [1000]: another noise schedule than ours."""
+    abar = (torch.from_numpy(alphas_cumprod()).float() if abar is None else abar).to(unet.device)
     times = np.round(np.linspace(STEPS - 1, 0, steps + 1)[:-1]).astype(int)
     out = []
     for i in range(0, len(texts), batch):

@@ -1,7 +1,8 @@
 """Stage ``clip``: a small ``CLIPModel`` whose text side is the pipeline's own text encoder, kept as it is.
 
 Only the image tower and the two projections learn, with the symmetric contrastive loss of CLIP (Radford et al. 2021,
-arXiv:2103.00020) on fresh compositions and captions in either language.
+arXiv:2103.00020) on the compositions that the judge is trained on (rendered once and kept, at 64 pixels) and captions in
+either language, drawn anew each time.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, PreTrainedTokenizerFast
 
-from . import stage_diffusion
+from . import classifier, stage_diffusion
 from .captions import caption
 from .compose import Composer, Curriculum, random_spec
 from .config import Config
@@ -24,17 +26,17 @@ from .networks import text_config
 from .runtime import Log, Stop, autocast, device, launch, load_state, save_state, seeded, to_tensor
 from .tokenizer import fix_class_name
 
-WIDTH, LAYERS, PATCH, PROJECTION = 128, 6, 16, 128
+WIDTH, LAYERS, SIZE, PATCH, PROJECTION = 128, 6, classifier.SIZE, 8, 128
 
 
 def build(config: Config, vocabulary: int) -> CLIPModel:
-    """The two towers; the image tower is a ViT with patches of 16 pixels."""
+    """The two towers; the image tower is a ViT with patches of 8 pixels of 64."""
     vision = CLIPVisionConfig(
         hidden_size=WIDTH,
         intermediate_size=WIDTH * 4,
         num_hidden_layers=LAYERS,
         num_attention_heads=4,
-        image_size=config.size,
+        image_size=SIZE,
         patch_size=PATCH,
         projection_dim=PROJECTION,
     )
@@ -58,8 +60,7 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
         p.requires_grad_(False)
     params = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(params, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05)
-    composer = Composer(config.data, config.size)
-    curriculum = Curriculum(composer.subjects)
+    stack, kept = classifier.pictures(config, Composer(config.data, config.size))
     path, step, last = config.state / "clip.safetensors", 0, time.monotonic()
     if path.exists():
         step = load_state(path, {"clip": model}, optimiser)["step"]
@@ -68,12 +69,14 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
         r = seeded(config.seed + 4, 0, step)
         for g in optimiser.param_groups:
             g["lr"] = 1e-3 * min(1.0, (step + 1) / 100) * max(0.01, 1 - step / steps)
-        specs = [random_spec(r, curriculum) for _ in range(batch)]
-        x = to_tensor([composer.render(s) for s in specs]).to(dev)
+        chosen = r.sample(range(len(kept)), min(batch, len(kept)))
+        specs = [kept[i] for i in chosen]
+        x = to_tensor([stack[i] for i in chosen]).to(dev)
+        x = torch.roll(x, (r.randint(-2, 2), r.randint(-2, 2)), (2, 3))  # the same picture never comes twice alike
         ids = tokenizer([caption(s, r) for s in specs], padding=True, truncation=True, return_tensors="pt").to(dev)
         with autocast():
             out = model(input_ids=ids.input_ids, attention_mask=ids.attention_mask, pixel_values=x)
-        logits, y = out.logits_per_text.float(), torch.arange(batch, device=dev)
+        logits, y = out.logits_per_text.float(), torch.arange(len(chosen), device=dev)
         loss = (F.cross_entropy(logits, y) + F.cross_entropy(logits.t(), y)) / 2
         optimiser.zero_grad()
         loss.backward()
@@ -111,7 +114,7 @@ def retrieval(config: Config, rounds: int = 5, seed: int = 31) -> dict[str, floa
     hits = {"zh": 0, "en": 0}
     for _ in range(rounds):
         specs = [random_spec(r, curriculum) for _ in range(100)]
-        pixels = to_tensor([composer.render(s) for s in specs])
+        pixels = to_tensor([composer.render(s).resize((SIZE, SIZE), Image.Resampling.BILINEAR) for s in specs])
         for language in hits:
             ids = tokenizer(
                 [caption(s, r, language) for s in specs], padding=True, truncation=True, return_tensors="pt"
@@ -140,15 +143,15 @@ def export(config: Config, out: Path) -> None:
             {
                 "image_processor_type": "CLIPImageProcessor",
                 "do_resize": True,
-                "size": {"shortest_edge": config.size},
+                "size": {"shortest_edge": SIZE},
                 "do_center_crop": True,
-                "crop_size": {"height": config.size, "width": config.size},
+                "crop_size": {"height": SIZE, "width": SIZE},
                 "do_rescale": True,
                 "do_normalize": True,
                 "image_mean": [0.5] * 3,
                 "image_std": [0.5] * 3,
                 "do_convert_rgb": True,
-                "resample": 3,
+                "resample": 2,
             },
             indent=2,
         )

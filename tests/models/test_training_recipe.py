@@ -349,7 +349,7 @@ def test_evaluation_asks_only_for_what_was_held_out() -> None:
 
 
 def test_judge_and_clip_run(mini: Config, tmp_path: Path) -> None:
-    from models.training import classifier, stage_clip
+    from models.training import classifier, stage_clip, strangers
 
     config = copy_of(mini, tmp_path, steps=1)
     classifier.train(config, steps=2, batch=4, quiet=True)
@@ -358,6 +358,34 @@ def test_judge_and_clip_run(mini: Config, tmp_path: Path) -> None:
     stage_diffusion.train(config, quiet=True)
     stage_clip.train(config, steps=2, batch=4, quiet=True)
     assert set(stage_clip.retrieval(config, rounds=1)) == {"zh", "en"}
+    shares = strangers.run(config, count=3)
+    assert set(shares) == {"en"} and (config.logs / "strangers_0.webp").is_file()
+
+
+def test_strangers_ask_for_what_the_model_knows() -> None:
+    from models.training.strangers import sentences
+    from models.training.vocabulary import KNOWN, SECOND
+
+    asked = sentences()
+    assert len(asked) == len({text for _, text in asked}) == 200
+    assert sum(text.isascii() for _, text in asked) == 100
+    assert {key for key, _ in asked} <= {*KNOWN, *SECOND}
+
+
+def test_evaluation_asks_a_published_pipeline(mini: Config, tmp_path: Path) -> None:
+    from models.training import classifier, evaluate
+    from models.training.export import export
+
+    config = copy_of(mini, tmp_path, steps=1)
+    classifier.train(config, steps=2, batch=4, quiet=True)
+    stage_diffusion.train(config, quiet=True)
+    export(config, tmp_path / "published", "card")
+    asked = [evaluate.Painter.trained(config), evaluate.Painter.published(tmp_path / "published")]
+    a, b = (painter.paint(["a cat", "一只狗"], [1, 2], config.size // 8) for painter in asked)
+    assert (a - b).abs().max() < 0.05  # float16 weights, the same schedule
+    result = evaluate.evaluate(config, 12, model=tmp_path / "published", quiet=True)
+    assert result["questions_per_kind_and_language"] == 12 and "samples" not in result
+    assert (config.state / "evaluation_published.json").is_file()
 
 
 def test_command_line_lists_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -366,7 +394,19 @@ def test_command_line_lists_every_stage(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
-    for stage in ("data", "vae", "sharpen", "text", "clip", "diffusion", "judge", "x2", "evaluate", "export"):
+    for stage in (
+        "data",
+        "vae",
+        "sharpen",
+        "text",
+        "clip",
+        "diffusion",
+        "judge",
+        "x2",
+        "evaluate",
+        "strangers",
+        "export",
+    ):
         assert stage in out
     config = configure(parser().parse_args(["--preset", "tiny", "--workers", "2", "diffusion", "--steps", "9"]))
     assert (config.size, config.workers, config.steps) == (32, 2, 9)
