@@ -24,6 +24,8 @@ _NAMES = {
     "DepthToImage": "requests",
     "Upscale": "requests",
     "ControlUnit": "requests",
+    "BlendPart": "requests",
+    "Series": "requests",
     "IPAdapterUnit": "requests",
     "Picture": "pictures",
     "Request": "requests",
@@ -62,7 +64,19 @@ _NAMES = {
     "ControlPreview": "widgets",
 }
 
-_MODULES = ("course", "diffusion", "engines", "events", "gallery", "i18n", "library", "plotting", "prompt", "widgets")
+_MODULES = (
+    "course",
+    "diffusion",
+    "engines",
+    "events",
+    "experiments",
+    "gallery",
+    "i18n",
+    "library",
+    "plotting",
+    "prompt",
+    "widgets",
+)
 
 __all__ = ["__version__", *_NAMES]
 
@@ -83,6 +97,7 @@ if TYPE_CHECKING:
     from ra_widgets.library.identify import ModelInfo
     from ra_widgets.pictures import Picture
     from ra_widgets.requests import (
+        BlendPart,
         ControlUnit,
         DepthToImage,
         ImageToImage,
@@ -90,6 +105,7 @@ if TYPE_CHECKING:
         IPAdapterUnit,
         Outpaint,
         Request,
+        Series,
         TextToImage,
         Upscale,
     )

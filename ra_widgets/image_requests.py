@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from ra_widgets.control_requests import ControlFields
 from ra_widgets.pictures import Picture
 from ra_widgets.request_base import MAX_PIXELS, MAX_SEED, Generation, Request, no_bool
+from ra_widgets.variation_requests import VariationFields
 
 RESIZE_MODES = ("Just resize", "Crop and resize", "Resize and fill", "Just resize (latent upscale)")
 FILLS = ("fill", "original", "latent noise", "latent nothing")
@@ -37,7 +38,7 @@ def whole_cells(width: float, height: float, area: int = MAX_PIXELS) -> tuple[in
     return sides[0], sides[1]
 
 
-class ImageToImage(ControlFields, Generation):
+class ImageToImage(VariationFields, ControlFields, Generation):
     """A picture changed by a prompt.
 
     Args:
@@ -201,7 +202,7 @@ class DepthToImage(ImageToImage):
     depth_map: Picture | None = None
 
 
-class Outpaint(ControlFields, Generation):
+class Outpaint(VariationFields, ControlFields, Generation):
     """A picture continued past its border. The old pixels stay as they are.
 
     Args:

@@ -30,7 +30,7 @@ from ra_widgets.library import upscalers
 from ra_widgets.library.control import ControlInfo, controls
 from ra_widgets.library.identify import ModelInfo, available, resolve
 from ra_widgets.pictures import Picture
-from ra_widgets.requests import Request, TextToImage, Upscale
+from ra_widgets.requests import Request, Series, TextToImage, Upscale
 from ra_widgets.results import Record, Result
 
 if TYPE_CHECKING:
@@ -118,11 +118,12 @@ class PipelineKernel:
             raise InvalidRequest("error.kernel_request", field="request", got=type(request).__name__)
         if getattr(request, "model", None):
             resolve(request.model)  # type: ignore[attr-defined]
-        if isinstance(request, Upscale):
-            for name in filter(None, (request.upscaler, request.upscaler_2)):
-                upscalers.resolve(name)
-        elif isinstance(request, TextToImage) and request.enable_hr:
-            upscalers.resolve(request.hr_upscaler, latent=True)
+        for one in request.requests if isinstance(request, Series) else (request,):
+            if isinstance(one, Upscale):
+                for name in filter(None, (one.upscaler, one.upscaler_2)):
+                    upscalers.resolve(name)
+            elif isinstance(one, TextToImage) and one.enable_hr:
+                upscalers.resolve(one.hr_upscaler, latent=True)
         job = self._job(request, keep)
         self._engine.submit(job)
         return job

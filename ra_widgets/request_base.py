@@ -31,6 +31,7 @@ _KEYS = {
     "literal_error": "invalid.choice",
     "string_too_long": "invalid.too_long",
     "too_long": "invalid.too_many",
+    "too_short": "invalid.too_few",
 }
 
 

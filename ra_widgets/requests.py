@@ -16,10 +16,11 @@ from ra_widgets.image_requests import DepthToImage, ImageToImage, Inpaint, Outpa
 from ra_widgets.pictures import Picture, distrust
 from ra_widgets.request_base import MAX_PIXELS, MAX_PROMPT, MAX_SEED, Generation, Request, problems_of
 from ra_widgets.text_requests import TextToImage
+from ra_widgets.variation_requests import BlendPart, Series
 
 __all__ = [
-    "KINDS", "MAX_PIXELS", "MAX_PROMPT", "MAX_SEED", "ControlUnit", "DepthToImage", "Generation", "IPAdapterUnit",
-    "ImageToImage", "Inpaint", "Outpaint", "Picture", "Request", "TextToImage", "Upscale", "from_dict", "problems_of",
+    "KINDS", "MAX_PIXELS", "MAX_PROMPT", "MAX_SEED", "BlendPart", "ControlUnit", "DepthToImage", "Generation", "IPAdapterUnit",
+    "ImageToImage", "Inpaint", "Outpaint", "Picture", "Request", "Series", "TextToImage", "Upscale", "from_dict", "problems_of",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Request]] = {

@@ -10,13 +10,14 @@ from pydantic_core import PydanticCustomError
 from ra_widgets.control_requests import ControlFields
 from ra_widgets.request_base import Generation
 from ra_widgets.request_fields import HiresFields
+from ra_widgets.variation_requests import VariationFields
 
 
-class TextToImage(HiresFields, ControlFields, Generation):
+class TextToImage(HiresFields, VariationFields, ControlFields, Generation):
     """Text to image.
 
     Fields: :class:`~ra_widgets.request_base.Generation`, :class:`~ra_widgets.request_fields.HiresFields`,
-    :class:`~ra_widgets.control_requests.ControlFields`.
+    :class:`~ra_widgets.control_requests.ControlFields`, :class:`~ra_widgets.variation_requests.VariationFields`.
     """
 
     kind: Literal["txt2img"] = "txt2img"

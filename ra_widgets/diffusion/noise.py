@@ -136,7 +136,8 @@ class ImageNoise:
     (drawn as NV). ``subseeds`` and ``subseed_strength`` (0..1): variation. The caller follows webui's rule that all
     images of a job use the *same* seed when the strength is not 0 (see :func:`job_seeds`).  ``seed_resize``: (width,
     height) in pixels whose noise is pasted into the centre, or None.  ``eta_noise_seed_delta`` (ENSD): not 0 makes
-    the draws after the first come from seed + ENSD. Raises ValueError for an unknown source, a strength outside 0..1
+    the draws after the first come from seed + ENSD.  ``further``: (seed, strength) of variations on top, in order.
+    Raises ValueError for an unknown source, a strength outside 0..1
     or a wrong number of subseeds.
     """
 
@@ -149,6 +150,7 @@ class ImageNoise:
         subseed_strength: float = 0.0,
         seed_resize: tuple[int, int] | None = None,
         eta_noise_seed_delta: int = 0,
+        further: Sequence[tuple[int, float]] = (),
     ) -> None:
         if not 0.0 <= subseed_strength <= 1.0:
             raise ValueError(f"subseed_strength must be in 0..1, got {subseed_strength}")
@@ -161,6 +163,7 @@ class ImageNoise:
         self.subseed_strength = float(subseed_strength)
         self.seed_resize = seed_resize if seed_resize and min(seed_resize) > 0 else None
         self.eta_noise_seed_delta = int(eta_noise_seed_delta)
+        self.further = tuple((int(seed), float(strength)) for seed, strength in further)
         self.restart()
 
     def restart(self) -> None:
@@ -179,6 +182,8 @@ class ImageNoise:
         noise = randn(seed, noise_shape, self.rng) if resized else generator(self.shape)
         if self.subseeds is not None and self.subseed_strength != 0:
             noise = slerp(self.subseed_strength, noise, randn(self.subseeds[index], noise_shape, self.rng))
+        for subseed, strength in self.further:
+            noise = slerp(strength, noise, randn(subseed, noise_shape, self.rng))
         return _paste_centred(generator(self.shape), noise) if resized else noise
 
     def first(self) -> torch.Tensor:

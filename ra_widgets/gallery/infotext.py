@@ -16,7 +16,7 @@ from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets._version import __version__
-from ra_widgets.gallery import control_settings, image_settings, recipe, settings
+from ra_widgets.gallery import control_settings, image_settings, recipe, settings, variation_settings
 from ra_widgets.gallery.recipe import DEFAULTS
 from ra_widgets.gallery.settings import number, to_int
 from ra_widgets.requests import Generation, Picture, Request, TextToImage
@@ -159,6 +159,7 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
             "Batch count": count if count > 1 else None,
         }
         | settings.written(request, schedule)
+        | variation_settings.written(request)
         | control_settings.written(request)
         | image_settings.written(request)
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from ra_widgets import samplers
 from ra_widgets.errors import InvalidRequest
-from ra_widgets.gallery import control_settings, image_settings, settings
+from ra_widgets.gallery import control_settings, image_settings, settings, variation_settings
 from ra_widgets.i18n import t
 from ra_widgets.requests import MAX_PIXELS, MAX_PROMPT, Generation, Outpaint, Picture, TextToImage
 
@@ -65,6 +65,7 @@ def convert(
     fields |= settings.read(parsed, notes)
     settings.finish_hires(fields)
     fields |= control_settings.read(parsed, notes)
+    fields |= variation_settings.read(parsed, notes)
     hires = "enable_hr" in fields
     kind, given = (None, {}) if hires else image_settings.kind_of(parsed, image, mask)
     if kind is not None:
@@ -140,7 +141,7 @@ _USED = {
     # what an English-only model was given: made anew from the prompt as typed
     *("Translated prompt", "Translated negative prompt", "Translated hires prompt", "Translated hires negative prompt"),
     "TI hashes",  # of the embeddings that the prompt names
-    *("Version", "User", "Batch pos", "App", *(settings.READ - {"Denoising strength"})),
+    *("Version", "User", "Batch pos", "App", *variation_settings.READ, *(settings.READ - {"Denoising strength"})),
 }
 
 

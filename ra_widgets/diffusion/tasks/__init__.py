@@ -20,9 +20,10 @@ _MODULES = {
     "depth2img": "image_to_image",
     "outpaint": "outpaint",
     "upscale": "upscale",
+    "series": "series",
 }
-_ANY_MODEL = ("upscale",)
-"""Kinds that any model, and none, will do for."""
+_ANY_MODEL = ("upscale", "series")
+"""Kinds that any model will do for; a series asks again for each of its members."""
 
 
 def run(model: LoadedModel, request: Any, work: Work) -> None:

@@ -65,6 +65,8 @@ def _options(model: LoadedModel, request: TextToImage, known: set[str]) -> dict[
         "sampler": request.sampler != TextToImage.model_fields["sampler"].default,
         "scheduler": request.scheduler != TextToImage.model_fields["scheduler"].default,
         "subseed_strength": request.subseed_strength > 0,
+        "prompt_blend": bool(request.prompt_blend),
+        "further_variations": bool(request.further_variations),
         "clip_skip": request.clip_skip > 1 and "clip_skip" not in known,
         "negative_prompt": bool(request.negative_prompt) and "negative_prompt" not in known,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ra_widgets.diffusion.conditioning import Part, TextEncoder, Timeline
+from ra_widgets.diffusion.blending import mix_part, mix_parts
+from ra_widgets.diffusion.conditioning import Encoded, Part, TextEncoder, Timeline
 from ra_widgets.diffusion.control.steering import Steering
 from ra_widgets.diffusion.denoiser import LCMDenoiser, ModelDenoiser, diffusers_call
 from ra_widgets.diffusion.guidance import CFGDenoiser, Cond, GuidanceOptions, Refiner
@@ -88,7 +90,7 @@ def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dic
     if "zh" not in model.info.languages:
         request = _translated(request, facts)
     calls = SAMPLERS_INFO[request.sampler].total_steps(request.steps)
-    prompts = [text for name in TEXTS if (text := getattr(request, name, ""))]
+    prompts = [text for name in TEXTS if (text := getattr(request, name, ""))] + blended_texts(request)
     used = text_encoder(model).used(prompts, Timeline(calls))
     if used:
         facts["embeddings"] = [{"name": e.name, "hash": e.hash, "vectors": e.vectors} for e in used]
@@ -109,7 +111,23 @@ def _translated(request: TextToImage, facts: dict[str, Any]) -> TextToImage:
     if changed:
         facts["translation"] = {name: {"text": x.text, "unknown": x.unknown} for name, x in changed.items()}
         facts["infotext"] |= {TEXTS[name]: translation.text for name, translation in changed.items()}
-    return request.replace(**{name: translation.text for name, translation in changed.items()}) if changed else request
+    texts: dict[str, Any] = {name: translation.text for name, translation in changed.items()}
+    blend = tuple(
+        part.replace(
+            prompt=translate(part.prompt).text,
+            negative_prompt=None if part.negative_prompt is None else translate(part.negative_prompt).text,
+        )
+        for part in request.prompt_blend
+    )
+    if blend != request.prompt_blend:
+        texts["prompt_blend"] = blend
+        facts["infotext"]["Translated prompt blend"] = json.dumps([part.prompt for part in blend], ensure_ascii=False)
+    return request.replace(**texts) if texts else request
+
+
+def blended_texts(request: TextToImage) -> list[str]:
+    """The further prompts of a blend."""
+    return [text for part in request.prompt_blend for text in (part.prompt, part.negative_prompt) if text]
 
 
 def plan_walk(
@@ -228,6 +246,7 @@ def make_noise(
         subseed_strength=request.subseed_strength,
         seed_resize=(request.seed_resize_from_w, request.seed_resize_from_h) if request.seed_resize_from_w else None,
         eta_noise_seed_delta=request.eta_noise_seed_delta,
+        further=request.further_variations,
     )
 
 
@@ -299,10 +318,44 @@ def conditioning(model: LoadedModel, request: TextToImage, this: Pass, count: in
     """Prompts and negative prompts for ``count`` pictures."""
     encoder = text_encoder(model)
     time_ids = _time_ids(this) if model.info.family == "sdxl" else None
-    positive = encoder.parts(this.prompt, this.timeline, request.clip_skip, request.emphasis)
-    negative = encoder.negative(this.negative, this.timeline, request.clip_skip, request.emphasis)
+    how = (this.timeline, request.clip_skip, request.emphasis)
+    positive, negative = encoder.parts(this.prompt, *how), encoder.negative(this.negative, *how)
+    blend = request.prompt_blend
+    if blend:
+        own = max(0.0, 1.0 - sum(part.weight for part in blend))
+
+        def empty() -> Encoded:
+            return encoder.encode("", request.clip_skip)
+
+        # a prompt of its own for the second pass is not mixed with those of the first
+        if not (this.hires and request.hr_prompt):
+            others = [(encoder.parts(part.prompt, *how), part.weight) for part in blend]
+            positive = mix_parts([(positive, own), *others], request.blend_mode, empty)
+        if not (this.hires and request.hr_negative_prompt):
+            texts = [this.negative if part.negative_prompt is None else part.negative_prompt for part in blend]
+            further = [(encoder.negative(text, *how), part.weight) for text, part in zip(texts, blend, strict=True)]
+            negative = mix_part(_gathered([(negative, own), *further]), request.blend_mode, empty)
     prompts = [(_cond(part, time_ids), part.weight) for part in positive]
     return [prompts] * count, [_cond(negative, time_ids)] * count
+
+
+def _gathered(members: list[tuple[Part, float]]) -> list[tuple[Part, float]]:
+    """Equal texts taken together, so that the same negative prompt everywhere is exactly that one."""
+    found: list[tuple[Part, float]] = []
+    for part, weight in members:
+        same = next((i for i, (other, _) in enumerate(found) if _same(part, other)), None)
+        if same is None:
+            found.append((part, weight))
+        else:
+            found[same] = (found[same][0], found[same][1] + weight)
+    return found
+
+
+def _same(first: Part, second: Part) -> bool:
+    # encoded texts come from the cache: the same text is the same object
+    return len(first.schedule) == len(second.schedule) and all(
+        a[0] == b[0] and a[1] is b[1] for a, b in zip(first.schedule, second.schedule, strict=True)
+    )
 
 
 def _cond(part: Part, time_ids: torch.Tensor | None) -> Cond:
