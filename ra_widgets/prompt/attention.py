@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -22,8 +23,10 @@ ROUND = 1.1
 SQUARE = 1 / 1.1
 EXACT_OPERATIONS = 500_000
 
-# Alternatives in the order in which the dialect tries them. Runs of one bracket are one match for the sake of speed.
-_TOKEN = re.compile(r"\\[()\[\]\\]|\\|\(+|\[+|:\s*[+-]?[.\d]+\s*\)|\)|]|[^\\()\[\]:]+|:")
+# Alternatives in the order in which the dialect tries them. Runs of one bracket, and text with colons that are no
+# weights, are one match for the sake of speed.
+_WEIGHT = r":\s*[+-]?[.\d]+\s*\)"
+_TOKEN = re.compile(rf"[^\\()\[\]:]+(?::(?!{_WEIGHT[1:]})[^\\()\[\]:]*)*|\(+|\[+|\)|]|{_WEIGHT}|:|\\[()\[\]\\]|\\")
 _BREAK = re.compile(r"\bBREAK\b")
 
 
@@ -67,7 +70,10 @@ def parse_attention(text: str) -> list[list]:
     Neighbours of equal weight are merged; an empty prompt is ``[["", 1.0]]``; ``["BREAK", -1]`` marks a chunk break.
     Unlike the webui, which raises ``ValueError``, ``(a:1..2)`` is read as ``(a:b)`` is: the text ``a:1..2`` at 1.1.
     """
-    return [[piece.text, piece.weight] for piece in attention_pieces(text)]
+    found = scan(text)
+    weigh(found)
+    texts = found.texts
+    return [["".join(texts[first:last]), weight] for first, last, weight in _runs(found)] or [["", 1.0]]
 
 
 def attention_pieces(text: str) -> list[Piece]:
@@ -83,12 +89,20 @@ def scan(text: str) -> Scan:
     texts, starts, ends, operations = found.texts, found.starts, found.ends, found.operations
     round_open: list[int] = []
     square_open: list[int] = []
+    breaks = "BREAK" in text
     end = 0
     # The tokens cover the text without gaps, so that lengths add up to positions.
     for token in _TOKEN.findall(text):
         start, end = end, end + len(token)
         first = token[0]
-        if first == "(":
+        if first not in "()[]:\\":
+            if breaks and "BREAK" in token:
+                _append_with_breaks(found, token, start)
+            else:
+                texts.append(token)
+                starts.append(start)
+                ends.append(end)
+        elif first == "(":
             round_open += [len(texts)] * len(token)
         elif first == "[":
             square_open += [len(texts)] * len(token)
@@ -110,8 +124,6 @@ def scan(text: str) -> Scan:
             opened = round_open.pop()
             if opened < len(texts):
                 operations.append((opened, len(texts), weight))
-        elif "BREAK" in token:
-            _append_with_breaks(found, token, start)
         else:
             texts.append(token[1:] if first == "\\" else token)
             starts.append(start)
@@ -136,13 +148,19 @@ def weigh(found: Scan) -> None:
 
 def _merge(found: Scan) -> list[Piece]:
     """Join neighbours of equal weight; never returns an empty list."""
-    merged: list[Piece] = []
-    first, size = 0, len(found.texts)
+    texts, starts, ends = found.texts, found.starts, found.ends
+    return [
+        Piece("".join(texts[first:last]), weight, starts[first], ends[last - 1]) for first, last, weight in _runs(found)
+    ] or [Piece("", 1.0, 0, 0)]
+
+
+def _runs(found: Scan) -> Iterator[tuple[int, int, float]]:
+    """Neighbours of equal weight: first, behind the last, weight."""
+    first = 0
     for weight, group in groupby(found.weights):
-        last = first + sum(1 for _ in group)
-        merged.append(Piece("".join(found.texts[first:last]), weight, found.starts[first], found.ends[last - 1]))
+        last = first + len(list(group))
+        yield first, last, weight
         first = last
-    return merged if size else [Piece("", 1.0, 0, 0)]
 
 
 def _number(text: str) -> float | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from operator import attrgetter
 
@@ -33,20 +33,25 @@ class Edit:
 
     ``start`` is the number of its first token. ``number`` is the text of ``when`` (empty for an alternation), ``when``
     the last step of the first text, counted in the pass asked for. An edit of plain texts is a single token and has
-    them in ``texts``; of any other ``tokens`` are the numbers of ``[``, its own ``:`` or ``|``, and ``]``, and the code
-    goes on at ``early`` or ``late``, or at one of an alternation's ``targets``.
+    them in ``texts``. Any other ends with token ``close``, and the code goes on at ``early`` or ``late``, or, in an
+    alternation, behind ``[`` or ``|`` (at ``targets``, once linked); ``first`` and ``last``, or ``bars``, are its own
+    ``:`` or ``|``.
     """
 
-    __slots__ = ("early", "late", "number", "start", "targets", "texts", "tokens", "when")
+    # few lists: with thousands of edits the garbage collector would take more time than the parser
+    __slots__ = ("bars", "close", "early", "first", "last", "late", "number", "start", "targets", "texts", "when")
+    bars: list[int]
+    close: int
     early: int
+    first: int
+    last: int
     late: int
-    targets: list[int]
-    tokens: list[int]
 
     def __init__(self, start: int, number: str, texts: list[str] | None = None) -> None:
         self.start = start
         self.number = number
         self.texts = texts
+        self.targets: list[int] | None = None
         self.when = 0
 
     @property
@@ -58,12 +63,21 @@ class Edit:
         """Where the code goes on at this step."""
         if self.number:
             return self.late if step > self.when else self.early
-        return self.targets[(step - 1) % len(self.targets)]
+        if self.targets is not None:
+            return self.targets[(step - 1) % len(self.targets)]
+        chosen = (step - 1) % self.options
+        return (self.bars[chosen - 1] if chosen else self.start) + 1
+
+    @property
+    def marks(self) -> list[int]:
+        """The numbers of its tokens ``[``, ``:`` or ``|``, and ``]``, unless it is a single token."""
+        own = self.bars if not self.number else [self.first] if self.first == self.last else [self.first, self.last]
+        return [self.start, *own, self.close]
 
     @property
     def options(self) -> int:
         """How many texts an alternation has."""
-        return len(self.targets if self.texts is None else self.texts)
+        return len(self.bars) + 1 if self.texts is None else len(self.texts)
 
     def plain(self, step: int) -> tuple[str, int]:
         """Of an edit of plain texts: the text at this step, and how far behind its ``[`` that stands."""
@@ -76,28 +90,38 @@ class Edit:
         return (texts[0], 1) if len(texts) == 3 else ("", 1)
 
 
-@dataclass(slots=True)
 class Program:
     """A compiled prompt: texts, edits (where ``[`` stood) and jumps (separators: to behind their bracket).
 
-    ``places`` says where in the source each entry of ``code`` stood, ``token_places`` the same of each token.
+    ``places`` says where in the source each entry of ``code`` stood, ``token_places`` the same of each token; both are
+    found when first asked for. ``literal`` tells why the whole prompt is plain text although it looks like editing ("",
+    "pipe" or "backslash"), ``literal_at`` where that stands.
     """
 
-    source: str
-    code: list[str | Edit | int] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    token_places: list[int] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    literal: str = ""
-    """Why the whole prompt is plain text although it looks like editing: "", "pipe" or "backslash"."""
-    literal_at: int = 0
+    def __init__(self, source: str, tokens: list[str] | None = None) -> None:
+        self.source = source
+        self.edits: list[Edit] = []
+        self.literal = ""
+        self.literal_at = 0
+        self.tokens: list[str] = tokens or ([source] if source else [])
+        self.code: list[str | Edit | int] = list(self.tokens)
+
+    @cached_property
+    def token_places(self) -> list[int]:
+        """Where each token stands in the source, and the end of the source."""
+        return [0, *accumulate(map(len, self.tokens))]
+
+    @cached_property
+    def places(self) -> list[int]:
+        """Where each entry of the code stood in the source."""
+        return self.token_places
 
     def marks(self, edit: Edit) -> list[int]:
         """Where ``[``, the separators and ``]`` of an edit stand in the source."""
+        places = self.token_places
         if edit.texts is None:
-            return [self.token_places[token] for token in edit.tokens]
-        start = self.token_places[edit.start]
-        return list(accumulate(map(len, edit.texts), lambda at, length: at + length + 1, initial=start))
+            return [places[mark] for mark in edit.marks]
+        return list(accumulate(map(len, edit.texts), lambda at, length: at + length + 1, initial=places[edit.start]))
 
     def text(self, step: int) -> str:
         """The prompt in use at ``step`` (from 1)."""
@@ -172,7 +196,7 @@ class Program:
             if edit.texts is None and edit.number:
                 edit.early, edit.late = moved[edit.early], moved[edit.late]
             elif edit.texts is None:
-                edit.targets = [moved[target] for target in edit.targets]
+                edit.targets = [moved[at + 1] for at in (edit.start, *edit.bars)]
         self.code, self.places = code, places
 
     def ends(self, steps: int) -> list[int]:
@@ -252,20 +276,58 @@ def _when(number: str, steps: int, steps_before: int, share_before: float, old: 
 
 def compile_schedule(text: str) -> Program:
     """Find the edits of ``text``; :func:`resolve` must fill in the steps before the program is run."""
-    program = Program(text)
     if "[" not in text or (":" not in text and "|" not in text):
-        return _as_text(program)
+        return Program(text)
     tokens = _SPLIT.split(text)  # text (perhaps empty) and syntax in turn
+    program = Program(text, tokens)
     # Closing brackets of edits become "" (no text of their own); openings and separators are replaced in place.
-    code: list[str | Edit | int] = list(tokens)
-    edits: list[Edit] = []
-    numbers: dict[str, str] = {}  # what stands before "]" -> the number it is
-    own: list[int] = []  # innermost open bracket: where it and its separators stand,
-    outer: list[list[int]] = []  # those around it,
+    code, edits = program.code, program.edits
+    numbers: dict[str, str] = {}  # what stands before "]" -> the number it is, or ""
+    stack: list[int] = []  # the open brackets, each followed by its separators: numbers of tokens,
+    bases: list[int] = []  # where in the stack each bracket is,
     bad: set[int] = set()  # and how deep those are in which something cannot be part of an edit
-    for index in range(1, len(tokens), 2):
-        token = tokens[index]
-        if len(token) > 2:
+    for index, token in zip(range(1, len(tokens), 2), tokens[1::2], strict=True):
+        if token == ":":
+            if bases:
+                stack.append(index)
+        elif token == "[" or token == "(":
+            bases.append(len(stack))
+            stack.append(index)
+        elif token == "]" or token == ")":
+            if not bases or (tokens[stack[bases[-1]]] == "[") != (token == "]"):
+                # Everything open now holds an unbalanced bracket, so none of it can be an edit.
+                if (pipe := _pipe(tokens, stack)) is not None:
+                    return _as_text(text, "pipe", pipe)
+                stack, bases = [], []
+                bad.clear()
+                continue
+            depth = len(bases)
+            base = bases.pop()
+            ok = depth not in bad
+            if not ok:
+                bad.discard(depth)
+            size = len(stack) - base
+            if size == 1:
+                stack.pop()
+            elif ok and token == "]" and (edit := _edit(tokens, stack, base, index, numbers)) is not None:
+                edits.append(edit)
+                code[edit.start] = edit
+                code[index] = ""
+                if edit.number:
+                    code[edit.first] = code[edit.last] = index + 1
+                else:
+                    for at in edit.bars:
+                        code[at] = index + 1
+                del stack[base:]
+                continue
+            else:
+                if (pipe := _pipe(tokens, stack[base:])) is not None:
+                    return _as_text(text, "pipe", pipe)
+                del stack[base:]
+                ok = ok and token == ")" and size == 2
+            if not ok and bases:
+                bad.add(depth - 1)
+        elif len(token) > 2:
             texts = token[1:-1].split(":")
             if len(texts) == 1:  # plain texts have no ":" of their own
                 edit = Edit(index, "", token[1:-1].split("|"))
@@ -276,57 +338,17 @@ def compile_schedule(text: str) -> Program:
                 edit = Edit(index, numbers[when], texts)
             code[index] = edit
             edits.append(edit)
-        elif token == ":":
-            if own:
-                own.append(index)
-        elif token == "[" or token == "(":
-            outer.append(own)
-            own = [index]
-        elif token == "]" or token == ")":
-            if not own or (tokens[own[0]] == "[") != (token == "]"):
-                # Everything open now holds an unbalanced bracket, so none of it can be an edit.
-                pipe = _pipe(tokens, [*outer, own])
-                if pipe is not None:
-                    return _as_text(program, "pipe", pipe)
-                own, outer = [], []
-                bad.clear()
-                continue
-            marks, depth = own, len(outer)
-            own = outer.pop()
-            ok = depth not in bad
-            if not ok:
-                bad.discard(depth)
-            if len(marks) > 1:
-                found = _edit(tokens, marks, index) if ok and token == "]" else None
-                if found is not None:
-                    edits.append(found)
-                    code[marks[0]] = found
-                    code[index] = ""
-                    after = index + 1
-                    for at in marks[1:]:
-                        code[at] = after
-                    marks.append(index)
-                    continue
-                pipe = _pipe(tokens, [marks])
-                if pipe is not None:
-                    return _as_text(program, "pipe", pipe)
-                ok = ok and token == ")" and len(marks) == 2
-            if not ok and own:
-                bad.add(depth - 1)
         elif token == "|":
-            if not own:
-                return _as_text(program, "pipe", _place(tokens, index))
-            own.append(index)
+            if not bases:
+                return _as_text(text, "pipe", _place(tokens, index))
+            stack.append(index)
         elif token == "\\":
-            return _as_text(program, "backslash", _place(tokens, index))
-    pipe = _pipe(tokens, [*outer, own])
-    if pipe is not None:
-        return _as_text(program, "pipe", pipe)
+            return _as_text(text, "backslash", _place(tokens, index))
+    if (pipe := _pipe(tokens, stack)) is not None:
+        return _as_text(text, "pipe", pipe)
     if not edits:
-        return _as_text(program)
-    program.code = code
-    program.places = program.token_places = [0, *accumulate(map(len, tokens))]
-    program.edits = sorted(edits, key=attrgetter("start"))
+        return Program(text)
+    edits.sort(key=attrgetter("start"))
     return program
 
 
@@ -335,37 +357,43 @@ def _place(tokens: list[str], index: int) -> int:
     return sum(map(len, tokens[:index]))
 
 
-def _pipe(tokens: list[str], brackets: list[list[int]]) -> int | None:
-    """Where the first ``|`` among the separators of some brackets stands, if there is one."""
-    found = [at for marks in brackets for at in marks if tokens[at] == "|"]
-    return _place(tokens, min(found)) if found else None
+def _pipe(tokens: list[str], marks: list[int]) -> int | None:
+    """Where the first ``|`` among brackets and separators stands, if there is one."""
+    return next((_place(tokens, at) for at in marks if tokens[at] == "|"), None)
 
 
-def _as_text(program: Program, why: str = "", at: int = 0) -> Program:
-    program.code = [program.source] if program.source else []
-    program.places = [0] * len(program.code)
-    program.edits = []
+def _as_text(text: str, why: str, at: int) -> Program:
+    program = Program(text)
     program.literal, program.literal_at = why, at
     return program
 
 
-def _edit(tokens: list[str], marks: list[int], close: int) -> Edit | None:
+def _edit(tokens: list[str], stack: list[int], base: int, close: int, numbers: dict[str, str]) -> Edit | None:
     """The edit that a balanced ``[...]`` with a well-formed inside is, if it is one.
 
-    ``marks``: where ``[`` and its separators stand.
+    ``[`` and its separators stand at the end of ``stack``, from ``base`` on. ``numbers``: see :func:`compile_schedule`.
     """
-    start, first, last = marks[0], marks[1], marks[-1]
+    start, first, last = stack[base], stack[base + 1], stack[-1]
     if tokens[first] == "|":
-        if any(tokens[at] != "|" for at in marks[1:]):
+        bars = stack[base + 1 :]
+        if any(tokens[at] != "|" for at in bars):
             return None
         edit = Edit(start, "")
-        edit.targets = [at + 1 for at in marks]
+        edit.bars = bars
     else:
-        match = _WHEN.fullmatch(tokens[close - 1]) if len(marks) < 4 and last == close - 2 else None
-        if match is None or tokens[last] != ":":
+        size = len(stack) - base
+        if size > 3 or last != close - 2 or tokens[last] != ":":
             return None
-        edit = Edit(start, match.group(1))
+        when = tokens[close - 1]
+        number = numbers.get(when)
+        if number is None:
+            match = _WHEN.fullmatch(when)
+            number = numbers[when] = match.group(1) if match else ""
+        if not number:
+            return None
+        edit = Edit(start, number)
+        edit.first, edit.last = first, last
         # [to:when] has no "before": it jumps straight behind the bracket
-        edit.early, edit.late = (close + 1, start + 1) if len(marks) == 2 else (start + 1, first + 1)
-    edit.tokens = marks
+        edit.early, edit.late = (close + 1, start + 1) if size == 2 else (start + 1, first + 1)
+    edit.close = close
     return edit
