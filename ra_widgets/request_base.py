@@ -32,6 +32,15 @@ _KEYS = {
     "string_too_long": "invalid.too_long",
     "too_long": "invalid.too_many",
     "too_short": "invalid.too_few",
+    "int_type": "invalid.number",
+    "int_parsing": "invalid.number",
+    "int_parsing_size": "invalid.number",
+    "int_from_float": "invalid.whole",
+    "float_type": "invalid.number",
+    "float_parsing": "invalid.number",
+    "bool_type": "invalid.switch",
+    "bool_parsing": "invalid.switch",
+    "string_type": "invalid.text",
 }
 
 
@@ -182,7 +191,7 @@ def _pictures(value: Any, name: str) -> Iterator[tuple[str, Picture]]:
             yield from _pictures(item, f"{name}.{index}")
 
 
-def unknown(field: str, prefix: str, allowed: tuple[str, ...], got: str) -> PydanticCustomError:
+def unknown(field: str, prefix: str, allowed: tuple[str, ...], got: object) -> PydanticCustomError:
     """The problem of a name that is none of ``allowed``."""
     context = {"field": prefix + field, "allowed": ", ".join(allowed), "got": repr(got)[:80]}
     return PydanticCustomError(f"invalid.{field}", f"unknown {field}", context)  # type: ignore[arg-type]
@@ -250,16 +259,16 @@ class Generation(SamplingFields, RefinerFields, Request):
         for prefix in ("", "hr_"):
             sampler, scheduler = data.get(prefix + "sampler"), data.get(prefix + "scheduler")
             inside = None
-            if isinstance(sampler, str):
+            if sampler is not None:
                 try:
-                    data[prefix + "sampler"], inside = samplers.split_name(sampler)
+                    data[prefix + "sampler"], inside = samplers.split_name(str(sampler))
                 except KeyError:
                     raise unknown("sampler", prefix, samplers.SAMPLER_NAMES, sampler) from None
-            if isinstance(scheduler, str) or inside:
+            if scheduler is not None or inside:
                 try:
-                    label = samplers.find_scheduler(scheduler)
+                    label = samplers.find_scheduler(None if scheduler is None else str(scheduler))
                 except KeyError:
-                    raise unknown("scheduler", prefix, samplers.SCHEDULER_NAMES, str(scheduler)) from None
+                    raise unknown("scheduler", prefix, samplers.SCHEDULER_NAMES, scheduler) from None
                 data[prefix + "scheduler"] = inside if inside and label == samplers.AUTOMATIC else label
         return data
 

@@ -69,6 +69,10 @@ class SamplingFields(BaseModel):
             raise PydanticCustomError(
                 "invalid.sigma_range", "empty sigma range", {"field": "schedule_min_sigma", "low": low, "high": high}
             )
+        if self.s_tmax and self.s_tmin > self.s_tmax:
+            raise PydanticCustomError(
+                "invalid.sigma_range", "empty range", {"field": "s_tmin", "low": self.s_tmin, "high": self.s_tmax}
+            )
         if bool(self.seed_resize_from_w) != bool(self.seed_resize_from_h):
             raise PydanticCustomError("invalid.both", "give both", {"field": "seed_resize_from_w, seed_resize_from_h"})
         return self

@@ -22,6 +22,10 @@ class SamplerInfo:
     ``default_eta``: takes eta, and the value webui passes when the user gives none. ``uses_ensd``: webui writes ENSD
     for it.  ``uses_churn``: takes s_churn, s_tmin, s_tmax. ``timestep_based``: webui runs it on its own integer time
     grid and ignores the schedule. ``brownian``: its noise is a Brownian tree over sigma rather than fresh draws.
+    ``own_levels``: it chooses its noise levels itself between two ends. ``adaptive``: how many steps it makes depends on
+    the pictures; a batch is made one by one, so that none depends on its neighbours.  ``takes_s_noise``: webui hands
+    s_noise to it.
+    ``least_steps``: fewer than these leave it nothing to do in text-to-image.
     """
 
     name: str
@@ -37,6 +41,10 @@ class SamplerInfo:
     uses_noise: bool = False
     timestep_based: bool = False
     brownian: bool = False
+    own_levels: bool = False
+    adaptive: bool = False
+    takes_s_noise: bool = False
+    least_steps: int = 1
 
     def total_steps(self, steps: int) -> int:
         """Length of the prompt schedule for ``steps`` sampling steps, in denoiser calls (webui: twice for second
@@ -49,32 +57,41 @@ _KARRAS_22 = "Karras et al. 2022, arXiv:2206.00364"
 _DPM = "Lu et al. 2022, DPM-Solver, arXiv:2206.00927"
 _DPMPP = "Lu et al. 2022, DPM-Solver++, arXiv:2211.01095"
 _ANCESTRAL: dict = {"uses_ensd": True, "uses_eta": True, "default_eta": 1.0, "uses_noise": True}
-_SDE: dict = {"brownian": True, "uses_eta": True, "default_eta": 1.0, "uses_noise": True}
-_CHURN: dict = {"uses_churn": True, "uses_noise": True}
+_SDE: dict = {"brownian": True, "uses_eta": True, "default_eta": 1.0, "uses_noise": True, "takes_s_noise": True}
+_CHURN: dict = {"uses_churn": True, "uses_noise": True, "takes_s_noise": True}
+# they walk the gaps between their timesteps, so one timestep is not enough
+_TIMESTEPS: dict = {"timestep_based": True, "least_steps": 2}
 
 _INFOS = (
     SamplerInfo("DPM++ 2M", ("k_dpmpp_2m",), _DPMPP, "Karras"),
     SamplerInfo("DPM++ SDE", ("k_dpmpp_sde",), _DPMPP, "Karras", second_order=True, **_SDE),
     SamplerInfo("DPM++ 2M SDE", ("k_dpmpp_2m_sde",), _DPMPP, "Exponential", **_SDE),
     SamplerInfo("DPM++ 2M SDE Heun", ("k_dpmpp_2m_sde_heun",), _DPMPP, "Exponential", **_SDE),
-    SamplerInfo("DPM++ 2S a", ("k_dpmpp_2s_a",), _DPMPP, "Karras", second_order=True, **_ANCESTRAL),
+    SamplerInfo("DPM++ 2S a", ("k_dpmpp_2s_a",), _DPMPP, "Karras", second_order=True, takes_s_noise=True, **_ANCESTRAL),
     SamplerInfo("DPM++ 3M SDE", ("k_dpmpp_3m_sde",), _DPMPP, "Exponential", discard_penultimate=True, **_SDE),
     SamplerInfo("Euler a", ("k_euler_a", "k_euler_ancestral"), _KARRAS_22, **_ANCESTRAL),
     SamplerInfo("Euler", ("k_euler",), _KARRAS_22, **_CHURN),
     SamplerInfo("LMS", ("k_lms",), "Liu et al. 2022, PNDM, arXiv:2202.09778 (Adams-Bashforth in sigma)"),
     SamplerInfo("Heun", ("k_heun",), _KARRAS_22, second_order=True, **_CHURN),
     SamplerInfo("DPM2", ("k_dpm_2",), _DPM, "Karras", second_order=True, discard_penultimate=True, **_CHURN),
-    SamplerInfo("DPM2 a", ("k_dpm_2_a",), _DPM, "Karras", second_order=True, discard_penultimate=True, **_ANCESTRAL),
-    SamplerInfo("DPM fast", ("k_dpm_fast",), _DPM, **_ANCESTRAL),
-    SamplerInfo("DPM adaptive", ("k_dpm_ad", "k_dpm_adaptive"), _DPM, **_ANCESTRAL),
+    SamplerInfo(
+        "DPM2 a",
+        ("k_dpm_2_a",),
+        _DPM,
+        "Karras",
+        second_order=True,
+        discard_penultimate=True,
+        takes_s_noise=True,
+        **_ANCESTRAL,
+    ),
+    SamplerInfo("DPM fast", ("k_dpm_fast",), _DPM, own_levels=True, takes_s_noise=True, **_ANCESTRAL),
+    SamplerInfo("DPM adaptive", ("k_dpm_ad", "k_dpm_adaptive"), _DPM, own_levels=True, adaptive=True, **_ANCESTRAL),
     SamplerInfo(
         "Restart", ("restart",), "Xu et al. 2023, arXiv:2306.14878", "Karras", second_order=True, uses_noise=True
     ),
-    SamplerInfo("DDIM", ("ddim",), "Song et al. 2020, arXiv:2010.02502", timestep_based=True, uses_eta=True),
-    SamplerInfo(
-        "DDIM CFG++", ("ddim_cfgpp",), "Chung et al. 2024, arXiv:2406.08070", timestep_based=True, uses_eta=True
-    ),
-    SamplerInfo("PLMS", ("plms",), "Liu et al. 2022, PNDM, arXiv:2202.09778", timestep_based=True),
+    SamplerInfo("DDIM", ("ddim",), "Song et al. 2020, arXiv:2010.02502", uses_eta=True, **_TIMESTEPS),
+    SamplerInfo("DDIM CFG++", ("ddim_cfgpp",), "Chung et al. 2024, arXiv:2406.08070", uses_eta=True, **_TIMESTEPS),
+    SamplerInfo("PLMS", ("plms",), "Liu et al. 2022, PNDM, arXiv:2202.09778", **_TIMESTEPS),
     SamplerInfo("UniPC", ("unipc",), "Zhao et al. 2023, arXiv:2302.04867", timestep_based=True),
     SamplerInfo("LCM", ("k_lcm",), "Luo et al. 2023, arXiv:2310.04378"),
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from ra_widgets.errors import InvalidRequest
 from ra_widgets.requests import MAX_SEED, TextToImage, from_dict
+from ra_widgets.samplers import SAMPLER_NAMES, SCHEDULER_NAMES
 
 
 def test_defaults_are_those_of_the_model():
@@ -53,6 +55,72 @@ def test_bad_input_names_the_field_in_both_languages(fields, field, says):
     assert says in error.text("zh_CN")
     assert error.text("zh_CN") in str(error) and error.text("en") in str(error)
     assert isinstance(error, ValueError)
+
+
+FLOATS = sorted(name for name, info in TextToImage.model_fields.items() if info.annotation in (float, float | None))
+
+
+@pytest.mark.parametrize("field", FLOATS)
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_no_number_may_be_nan_or_infinite(field, number):
+    with pytest.raises(InvalidRequest) as caught:
+        TextToImage(**{field: number})
+    assert caught.value.field == field
+    assert field in caught.value.text("zh_CN") and field in caught.value.text("en")
+
+
+@pytest.mark.parametrize("field", ["sampler", "hr_sampler"])
+@pytest.mark.parametrize("name", ["Eulr", "", "DPM++ 4M Karras", 7])
+def test_unknown_samplers_are_refused_with_all_the_known_ones(field, name):
+    with pytest.raises(InvalidRequest) as caught:
+        TextToImage(**{field: name})
+    assert caught.value.field == field
+    for language in ("zh_CN", "en"):
+        text = caught.value.text(language)
+        assert field in text and repr(name) in text
+        assert all(known in text for known in SAMPLER_NAMES), text
+
+
+@pytest.mark.parametrize("field", ["scheduler", "hr_scheduler"])
+@pytest.mark.parametrize("name", ["Carras", "linear", ["Karras"]])
+def test_unknown_schedules_are_refused_with_all_the_known_ones(field, name):
+    with pytest.raises(InvalidRequest) as caught:
+        TextToImage(**{field: name})
+    assert caught.value.field == field
+    for language in ("zh_CN", "en"):
+        text = caught.value.text(language)
+        assert field in text and all(known in text for known in SCHEDULER_NAMES), text
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "zh", "en"),
+    [
+        ({"steps": -1}, "steps", "1", "at least 1"),
+        ({"steps": 2.5}, "steps", "整数", "whole"),
+        ({"steps": "many"}, "steps", "数字", "a number"),
+        ({"cfg_scale": "seven"}, "cfg_scale", "数字", "a number"),
+        ({"enable_hr": "perhaps"}, "enable_hr", "True", "True or False"),
+        ({"prompt": 5}, "prompt", "文字", "a text"),
+        ({"width": 72.5}, "width", "整数", "whole"),
+        ({"width": 8}, "width", "64", "at least 64"),
+        ({"width": 4096, "height": 4104}, "height", "4096", "at most 4096"),
+        ({"hr_resize_x": 100, "enable_hr": True}, "hr_resize_x", "8", "multiple of 8"),
+        ({"eta": 1.5}, "eta", "1", "at most 1"),
+        # contradictory
+        ({"schedule_min_sigma": 3, "schedule_max_sigma": 2}, "schedule_min_sigma", "2.0", "below"),
+        ({"s_tmin": 5, "s_tmax": 1}, "s_tmin", "1.0", "below"),
+        ({"seed_resize_from_w": 64}, "seed_resize_from_w, seed_resize_from_h", "都给", "both"),
+        ({"enable_hr": True, "width": 2048, "height": 64, "hr_scale": 4}, "hr_scale", "4096", "4096"),
+    ],
+)
+def test_bad_and_contradictory_values_in_both_languages(fields, field, zh, en):
+    with pytest.raises(InvalidRequest) as caught:
+        TextToImage(**fields)
+    assert caught.value.field == field
+    chinese, english = caught.value.text("zh_CN"), caught.value.text("en")
+    assert field in chinese and zh in chinese, chinese
+    assert field in english and en in english, english
+    assert not re.search("[\u4e00-\u9fff]", english) and re.search("[\u4e00-\u9fff]", chinese)
 
 
 def test_all_problems_are_reported_together():

@@ -52,7 +52,8 @@ class GuidanceOptions:
 
     ``cfg_scale``.  ``rescale`` 0..1: guidance rescale (Lin et al. 2023, arXiv:2305.08891, eq. 15-16).
     ``s_min_uncond``: NGMS: below this sigma every other call (``s_min_uncond_all``: every call) goes without the
-    negative prompt. ``skip_early_cond``: the same for the first part of the run, 0..1 of ``total_steps``.
+    negative prompt; with ``counts_timesteps``, below this *timestep*, which is what webui compares for DDIM, PLMS and
+    UniPC (so that it hardly ever acts there). ``skip_early_cond``: the same for the first part of the run, 0..1 of ``total_steps``.
     ``pad_empty``: [T0, D] encoding of the empty prompt, appended to the shorter of prompt and negative ("Pad conds").
     ``pad_v0``: instead repeat the negative's last vector, or cut it ("Pad conds v0"). ``batched``: both in one UNet
     call when their lengths agree; False halves the memory.
@@ -62,6 +63,7 @@ class GuidanceOptions:
     rescale: float = 0.0
     s_min_uncond: float = 0.0
     s_min_uncond_all: bool = False
+    counts_timesteps: bool = False
     skip_early_cond: float = 0.0
     pad_empty: torch.Tensor | None = None
     pad_v0: bool = False
@@ -164,7 +166,8 @@ class CFGDenoiser:
             return True
         if options.s_min_uncond > 0 and (self.step % 2 or options.s_min_uncond_all):
             # reads sigma back from the device: only with this option on
-            return float(sigma[0]) < options.s_min_uncond
+            level = self.denoiser.sigma_to_t(sigma) if options.counts_timesteps else sigma
+            return float(level[0]) < options.s_min_uncond
         return False
 
     def _needs_no_uncond(self) -> bool:

@@ -68,6 +68,11 @@ class LatentMask:
         self.mask, self.init, self.before = mask, init, before
         self.blending = blending
 
+    def of(self, image: int) -> LatentMask:
+        """The mask of one image of the batch."""
+        mask, init = (x[image : image + 1] if len(x) > 1 else x for x in (self.mask, self.init))
+        return LatentMask(mask, init, self.before, self.blending)
+
     def blend(self, current: torch.Tensor, sigma: torch.Tensor, step: int = 0, progress: float = 0.0) -> torch.Tensor:
         """Blend latents [B, C, H, W] of a call at ``sigma`` [B]: noisy ones if ``before``, else denoised ones."""
         level = sigma.to(current).reshape(-1, 1, 1, 1)

@@ -6,11 +6,13 @@ sigma-based and timestep-based samplers alike, so that no caller repeats the spe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
 from ra_widgets.diffusion import schedules
+from ra_widgets.errors import InvalidRequest
 from ra_widgets.samplers import SAMPLERS_INFO, SamplerInfo, resolve
 
 
@@ -22,7 +24,9 @@ class SamplingPlan:
     full schedule, the base of prompt schedules.  ``run_steps``: webui's count for this run (t_enc + 1 for img2img).
     ``alphas_cumprod``: those of the denoiser to use; for LCM not the model's own (use
     :class:`ra_widgets.diffusion.denoiser.LCMDenoiser`). ``noise_gain``, ``init_gain``: start latents are ``init *
-    init_gain + noise * noise_gain``.
+    init_gain + noise * noise_gain``.  ``options``: what the sampler must be given besides the user's options.
+    ``noise_range``: smallest and largest sigma of the *full* schedule; webui's Brownian trees span it even where
+    img2img enters half way.
     """
 
     info: SamplerInfo
@@ -33,6 +37,8 @@ class SamplingPlan:
     noise_gain: float
     init_gain: float
     extra_gain: float
+    options: Mapping[str, float] = field(default_factory=dict)
+    noise_range: tuple[float, float] = (0.0, 0.0)
 
     @property
     def cond_steps(self) -> int:
@@ -73,19 +79,23 @@ def plan(
 ) -> SamplingPlan:
     """Work out a run. ``strength`` None is text-to-image, else 0..1; ``fixed_steps`` is the second pass of hires fix.
 
-    Raises KeyError for unknown names and ValueError for numbers that leave nothing to do, before any work starts.
+    Raises KeyError for unknown names and InvalidRequest (a ValueError) for numbers that leave nothing to do, before any
+    work starts.
     """
     name, label = resolve(sampler, scheduler)
     info = SAMPLERS_INFO[name]
-    steps = schedules.whole_steps(steps)
+    asked = steps = schedules.whole_steps(steps)
     t_enc = None
     if strength is not None:
         steps, t_enc = schedules.img2img_steps(steps, strength, fixed_steps)
     discard = info.discard_penultimate or always_discard_penultimate
     if info.timestep_based:
+        if not _makes_steps(info, asked, strength, fixed_steps):
+            raise nothing_to_do(info, asked, strength, fixed_steps)
         return _timestep_plan(info, label, steps, t_enc, alphas_cumprod, always_discard_penultimate, unipc_skip_type)
     if name == "LCM":
         alphas_cumprod = schedules.lcm_alphas(alphas_cumprod)
+    _check_range(alphas_cumprod, sigma_min, sigma_max)
     sigmas = schedules.sigmas(
         label,
         steps,
@@ -98,14 +108,63 @@ def plan(
         discard_penultimate=discard,
         sdxl=sdxl,
     )
+    spanned = sigmas[sigmas > 0]
+    noise_range = (float(spanned.min()), float(spanned.max()))
     if t_enc is not None:
         sigmas = sigmas[steps - t_enc - 1 :]
-    if len(sigmas) < 2:
-        raise ValueError(f"{name} with {label} and {steps} steps leaves nothing to do; ask for more steps")
+    if len(sigmas) < 2:  # a schedule of webui's that is shorter than asked for, entered beyond its end
+        raise InvalidRequest("invalid.no_steps_at_all", field="denoising_strength", strength=strength, sampler=name)
     first = float(sigmas[0])
     # "SGM noise multiplier": noise as if the picture's own unit variance were still in it; text-to-image only
     gain = (1.0 + first**2) ** 0.5 if sgm_noise_multiplier and t_enc is None else first
-    return SamplingPlan(info, label, sigmas, steps, steps if t_enc is None else t_enc + 1, gain, 1.0, 1.0)
+    options: dict[str, float] = {}
+    if info.own_levels:
+        sigmas, options = _own_levels(sigmas, steps, alphas_cumprod, t_enc is None)
+        if not options["sigma_min"] < options["sigma_max"]:
+            raise nothing_to_do(info, asked, strength, fixed_steps)
+    run_steps = steps if t_enc is None else t_enc + 1
+    return SamplingPlan(info, label, sigmas, steps, run_steps, gain, 1.0, 1.0, options, noise_range)
+
+
+def _check_range(alphas_cumprod, sigma_min: float | None, sigma_max: float | None) -> None:
+    """Refuse limits that leave no range, once the model's own fill in for those that are not given."""
+    table = schedules.model_sigmas(alphas_cumprod)
+    low, high = float(sigma_min or table[0]), float(sigma_max or table[-1])
+    if not low < high:
+        name = "schedule_min_sigma" if sigma_min else "schedule_max_sigma"
+        raise InvalidRequest("invalid.sigma_range", field=name, low=round(low, 4), high=round(high, 4))
+
+
+def _own_levels(sigmas: torch.Tensor, steps: int, alphas_cumprod, whole: bool) -> tuple[torch.Tensor, dict[str, float]]:
+    """What webui gives DPM fast and DPM adaptive, which choose their levels themselves: (sigmas, their two ends).
+
+    In text-to-image that is the model's whole range, whatever the schedule (it only scales the first noise); in
+    image-to-image the first and the last but one of the schedule's rest.
+    """
+    if whole:
+        table = schedules.model_sigmas(alphas_cumprod)
+        levels = schedules.sigmas("Uniform", steps, alphas_cumprod)
+        return levels, {"sigma_min": float(table[0]), "sigma_max": float(table[-1])}
+    return sigmas, {"sigma_min": float(sigmas[-2]), "sigma_max": float(sigmas[0])}
+
+
+def nothing_to_do(info: SamplerInfo, steps: int, strength: float | None, fixed: bool) -> InvalidRequest:
+    """The refusal of ``steps`` that leave this sampler no step to make; it names the fewest that do."""
+    least = next((n for n in range(1, 1001) if _makes_steps(info, n, strength, fixed)), None)
+    if least is None or (strength is not None and least > 150):
+        key, field = "invalid.no_steps_at_all", "denoising_strength"
+    else:
+        key, field = "invalid.no_steps" if strength is None else "invalid.no_steps_from_image", "steps"
+    return InvalidRequest(key, field=field, sampler=info.name, got=steps, least=least, strength=strength)
+
+
+def _makes_steps(info: SamplerInfo, steps: int, strength: float | None, fixed: bool) -> bool:
+    """Whether the sampler has anything to do in ``steps``."""
+    if strength is None:
+        return steps >= info.least_steps
+    _, t_enc = schedules.img2img_steps(steps, strength, fixed)
+    # the timestep samplers walk t_enc of webui's grid points, the others t_enc + 1 steps
+    return (t_enc if info.timestep_based else t_enc + 1) >= (2 if info.own_levels else info.least_steps)
 
 
 def _timestep_plan(
@@ -116,13 +175,10 @@ def _timestep_plan(
     length = len(table)
     points = steps + 1 if discard else steps
     if points > length:
-        raise ValueError(f"{info.name} has at most {length} steps, got {points}")
+        name = "steps" if t_enc is None else "denoising_strength"
+        raise InvalidRequest("invalid.too_many_steps", field=name, sampler=info.name, limit=length, got=points)
     grid = (torch.arange(0, length, length // points) + 1).clamp(max=length - 1)
     walk = grid if t_enc is None else grid[:t_enc]
-    if len(walk) < (1 if info.name == "UniPC" else 2):
-        raise ValueError(
-            f"{info.name} walks one step less than asked for: {steps} steps leave nothing to do; ask for more"
-        )
     if info.name == "UniPC":
         sigmas = _unipc_sigmas(table, len(walk), None if t_enc is None else int(walk[-1]), unipc_skip_type)
     else:

@@ -155,6 +155,16 @@ def test_negative_guidance_minimum_sigma():
     assert [ask(model, 0.5)[0] for _ in range(2)] == [2.0, 2.0]
 
 
+def test_negative_guidance_minimum_counts_timesteps_for_ddim_and_its_kin():
+    """webui hands these samplers timesteps where the others have sigmas, and compares the limit with them."""
+    net = Recorder()
+    options = {"cfg_scale": 2, "s_min_uncond": 1.0, "s_min_uncond_all": True, "counts_timesteps": True}
+    model = CFGDenoiser(net.denoiser, [[(cond(1), 1.0)]], [cond(0)], **options)
+    smallest = float(net.denoiser.sigmas[0])
+    assert ask(model, 0.5) == [2.0], "timestep 100 or so: not below 1"
+    assert ask(model, smallest) == [1.0], "timestep 0"
+
+
 def test_skipping_early_guidance():
     model = CFGDenoiser(
         Recorder().denoiser, [[(cond(1), 1.0)]], [cond(0)], cfg_scale=2, skip_early_cond=0.2, total_steps=10

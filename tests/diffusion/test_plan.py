@@ -8,6 +8,7 @@ import torch
 
 from ra_widgets.diffusion import schedules
 from ra_widgets.diffusion.plan import plan
+from ra_widgets.errors import InvalidRequest
 from ra_widgets.samplers import SAMPLER_NAMES, SCHEDULER_NAMES
 
 ALPHAS = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)
@@ -130,3 +131,67 @@ def test_nothing_to_do_is_refused(sampler, steps, options):
 def test_unknown_names(sampler, scheduler):
     with pytest.raises(KeyError, match="known"):
         plan(sampler, scheduler, 20, ALPHAS)
+
+
+@pytest.mark.parametrize("sampler", ["DPM fast", "DPM adaptive"])
+def test_dpm_solvers_get_the_ends_that_webui_gives_them(sampler):
+    """Text to image: the model's whole range under any schedule, which only scales the first noise. From a picture: the
+    first and the last but one of the schedule's rest.
+    """
+    for scheduler in SCHEDULER_NAMES:
+        planned = plan(sampler, scheduler, 20, ALPHAS, sigma_min=0.1 if scheduler == "Karras" else None)
+        assert planned.options == {"sigma_min": float(TABLE[0]), "sigma_max": float(TABLE[-1])}
+        assert len(planned.sigmas) == 21
+        first = schedules.sigmas(scheduler, 20, ALPHAS)[0]
+        assert float(planned.start(NOISE)[0, 0, 0, 0]) == pytest.approx(float(first))
+        rest = schedules.sigmas(scheduler, 20, ALPHAS)[9:]
+        from_image = plan(sampler, scheduler, 20, ALPHAS, strength=0.5)
+        assert torch.equal(from_image.sigmas, rest)
+        assert from_image.options == {"sigma_min": float(rest[-2]), "sigma_max": float(rest[0])}
+    assert plan("Euler", None, 20, ALPHAS).options == {}
+
+
+def test_brownian_trees_span_the_whole_schedule():
+    """Also where a picture enters half way: the tree, and with it the noise, depends on its ends."""
+    for strength in (None, 0.3):
+        planned = plan("DPM++ SDE", None, 20, ALPHAS, strength=strength)
+        assert planned.noise_range == (pytest.approx(float(TABLE[0])), pytest.approx(float(TABLE[-1])))
+    third = schedules.sigmas("Exponential", 21, ALPHAS)
+    ends = (float(third[-3]), float(third[0]))
+    assert plan("DPM++ 3M SDE", None, 20, ALPHAS, strength=0.3).noise_range == ends, "without the discarded one"
+
+
+REFUSALS = [
+    # sampler, steps, options, field, what the sentence must name in both languages
+    ("DDIM", 1, {}, "steps", "2"),
+    ("PLMS", 1, {}, "steps", "2"),
+    ("DDIM", 20, {"strength": 0.04}, "steps", "50"),
+    ("UniPC", 10, {"strength": 0.05}, "steps", "20"),
+    ("DPM fast", 10, {"strength": 0.05}, "steps", "20"),
+    ("DDIM CFG++", 150, {"strength": 0.005}, "denoising_strength", "0.005"),
+    ("DDIM", 100, {"strength": 0.05, "fixed_steps": True}, "denoising_strength", "1000"),
+    ("Euler", 20, {"sigma_min": 50.0}, "schedule_min_sigma", "14.6146"),
+    ("Euler", 20, {"sigma_max": 0.01}, "schedule_max_sigma", "0.0292"),
+]
+
+
+@pytest.mark.parametrize(("sampler", "steps", "options", "field", "says"), REFUSALS)
+def test_refusals_name_the_field_and_what_is_allowed_in_both_languages(sampler, steps, options, field, says):
+    with pytest.raises(InvalidRequest) as caught:
+        plan(sampler, None, steps, ALPHAS, **options)
+    assert caught.value.field == field
+    for language in ("zh_CN", "en"):
+        text = caught.value.text(language)
+        assert field in text and says in text and "{" not in text, text
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"), [("DDIM", {"strength": 0.04}), ("DPM fast", {"strength": 0.05}), ("PLMS", {})]
+)
+def test_the_fewest_steps_that_are_named_do_work(sampler, options):
+    with pytest.raises(InvalidRequest) as caught:
+        plan(sampler, None, 1, ALPHAS, **options)
+    least = caught.value.values["least"]
+    assert len(plan(sampler, None, least, ALPHAS, **options).sigmas) >= 2
+    with pytest.raises(InvalidRequest):
+        plan(sampler, None, least - 1, ALPHAS, **options)

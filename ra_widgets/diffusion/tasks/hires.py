@@ -37,6 +37,7 @@ def plan_second(model: LoadedModel, request: TextToImage, first: Timeline) -> Pa
         request.hr_second_pass_steps or request.steps,
         strength=request.denoising_strength,
         fixed_steps=True,
+        steps_field="hr_second_pass_steps" if request.hr_second_pass_steps else "steps",
     )
     steps = request.hr_second_pass_steps or request.steps
     width, height = request.hires_size()

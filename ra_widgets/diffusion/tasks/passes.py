@@ -138,8 +138,9 @@ def plan_walk(
     steps: int,
     strength: float | None = None,
     fixed_steps: bool = False,
+    steps_field: str = "steps",
 ) -> SamplingPlan:
-    """The walk down the sigmas for a request.
+    """The walk down the sigmas for a request; ``steps_field`` is the field that ``steps`` came from.
 
     Raises:
         InvalidRequest: its numbers leave nothing to do.
@@ -161,8 +162,13 @@ def plan_walk(
             sgm_noise_multiplier=request.sgm_noise_multiplier,
             sdxl=model.info.family == "sdxl",
         )
+    except InvalidRequest as error:
+        if error.field != "steps" or steps_field == "steps":
+            raise
+        values = {name: value for name, value in error.values.items() if name != "field"}
+        raise InvalidRequest(error.key, field=steps_field, **values) from error  # type: ignore[arg-type]
     except ValueError as error:
-        raise InvalidRequest("invalid.schedule", field="steps", detail=str(error), got=steps) from error
+        raise InvalidRequest("invalid.schedule", field=steps_field, detail=str(error), got=steps) from error
 
 
 def sample(
@@ -177,6 +183,7 @@ def sample(
     image_cond: torch.Tensor | None = None,
     noise_multiplier: float = 1.0,
     extra_noise: float = 0.0,
+    part: tuple[int, int] = (0, 1),
 ) -> torch.Tensor:
     """Latents float32 [B, 4, h, w] for (seed, variation seed) pairs, from pure noise or from ``init`` latents.
 
@@ -184,11 +191,26 @@ def sample(
         init: [B or 1, 4, h, w]. mask: which part is drawn anew; the caller does the final blend.
         image_cond: [B or 1, C', h, w], further input channels of the UNet; None: what it gets in text to image.
         noise_multiplier: factor of the first noise. extra_noise: noise on top of ``init``.
+        part: which of how many parts of the batch this is, for the progress.
 
     Raises:
         EngineError: the model produced invalid numbers. JobCancelled.
     """
     walk = this.walk
+    if walk.info.adaptive and len(seeds) > 1:
+        return torch.cat(
+            [
+                sample(
+                    *(model, request, this, [pair], work, _of(init, k)),
+                    mask=None if mask is None else mask.of(k),
+                    image_cond=_of(image_cond, k),
+                    noise_multiplier=noise_multiplier,
+                    extra_noise=extra_noise,
+                    part=(k, len(seeds)),
+                )
+                for k, pair in enumerate(seeds)
+            ]
+        )
     noise = make_noise(model, request, seeds, this.width, this.height)
     first = noise.first().to(model.device)
     if noise_multiplier != 1.0:
@@ -204,7 +226,7 @@ def sample(
         denoiser(model, walk, steer),
         prompts,
         negatives,
-        guidance(model, request),
+        guidance(model, request, walk),
         total_steps=walk.guidance_steps,
         mask=mask,
         image_cond=image_cond,
@@ -215,8 +237,9 @@ def sample(
     def report(step: Step) -> None:
         if steer is not None:
             steer.step = step.i
-        work.progress(step.i + 1, step.total or walk.run_steps)
-        work.preview(step.denoised if guided.denoised is None else guided.denoised, step.i + 1)
+        total = step.total or walk.run_steps
+        work.progress(part[0] * total + min(step.i + 1, total), part[1] * total)
+        work.preview(step.denoised if guided.denoised is None else guided.denoised, step.i + 1, part[0])
 
     with control.installed(steer):
         latents = SAMPLERS[walk.info.name](
@@ -230,6 +253,11 @@ def sample(
     if not bool(torch.isfinite(latents).all()):
         raise EngineError("error.nan")
     return latents
+
+
+def _of(latents: torch.Tensor | None, image: int) -> torch.Tensor | None:
+    """One image's part of [B or 1, ...]."""
+    return latents if latents is None or len(latents) == 1 else latents[image : image + 1]
 
 
 def make_noise(
@@ -251,23 +279,25 @@ def make_noise(
 
 
 def sampler_options(request: TextToImage, walk: SamplingPlan) -> dict[str, Any]:
-    """The request's options for the sampler; it takes those that it knows, as in the webui."""
+    """The request's options for the sampler, which takes those that it knows, as in the webui; and the walk's own."""
     eta = request.eta if request.eta is not None else walk.info.default_eta if walk.info.uses_eta else None
     return {
         "eta": eta,
         "s_churn": request.s_churn,
         "s_tmin": request.s_tmin,
         "s_tmax": request.s_tmax or math.inf,
-        "s_noise": request.s_noise,
+        "s_noise": request.s_noise if walk.info.takes_s_noise else None,
+        **walk.options,
     }
 
 
-def guidance(model: LoadedModel, request: TextToImage) -> GuidanceOptions:
+def guidance(model: LoadedModel, request: TextToImage, walk: SamplingPlan) -> GuidanceOptions:
     """The request's guidance settings."""
     return GuidanceOptions(
         cfg_scale=float(request.cfg_scale or 0.0),
         rescale=request.cfg_rescale,
         s_min_uncond=request.s_min_uncond,
+        counts_timesteps=walk.info.timestep_based,
         skip_early_cond=request.skip_early_cond,
         pad_empty=text_encoder(model).encode("", request.clip_skip).embeds if request.pad_cond_uncond else None,
     )
@@ -277,8 +307,7 @@ def noise_sampler(request: TextToImage, walk: SamplingPlan, noise: ImageNoise, x
     """What a sampler draws on its way: a Brownian tree for the SDE family, else the pictures' own sources."""
     if not walk.info.brownian:
         return noise.sampler(x)
-    positive = walk.sigmas[walk.sigmas > 0]
-    return BrownianNoise(x, positive.min(), positive.max(), noise.seeds, rng=request.rng)
+    return BrownianNoise(x, *walk.noise_range, noise.seeds, rng=request.rng)
 
 
 def denoiser(model: LoadedModel, walk: SamplingPlan, steer: Steering | None = None) -> ModelDenoiser:

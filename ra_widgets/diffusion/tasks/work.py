@@ -99,19 +99,16 @@ class Work:
             )
         )
 
-    def preview(self, latents: Any, step: int) -> None:
-        """Show latents [B, C, h, w] if the last preview is long enough ago."""
+    def preview(self, latents: Any, step: int, first: int = 0) -> None:
+        """Show latents [B, C, h, w] if the last preview is long enough ago; ``first``: place of the first in the batch."""
         now = time.monotonic()
         if self._jpeg is None or now - self._last_preview < PREVIEW_INTERVAL:
             return
         self._last_preview = now
         for k in range(min(len(latents), PREVIEWED)):
             data, width, height = self._jpeg(latents, k)
-            self.job.emit(
-                Preview(
-                    job_id=self.job.id, data=data, width=width, height=height, index=len(self.records) + k, step=step
-                )
-            )
+            place = len(self.records) + first + k
+            self.job.emit(Preview(job_id=self.job.id, data=data, width=width, height=height, index=place, step=step))
 
     def image(self, image: Any, seconds: float, **facts: Any) -> Record:
         """Hand over a finished picture; returns when it is safely saved.
