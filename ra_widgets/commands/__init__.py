@@ -14,6 +14,8 @@ COMMANDS: dict[str, str] = {
     "inpaint": "ra_widgets.commands.inpaint",
     "outpaint": "ra_widgets.commands.outpaint",
     "upscale": "ra_widgets.commands.upscale",
+    "variations": "ra_widgets.commands.variations",
+    "travel": "ra_widgets.commands.travel",
     "verify": "ra_widgets.commands.verify",
     "models": "ra_widgets.commands.models",
     "doctor": "ra_widgets.commands.doctor",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SHEET_PIXELS = 32 * 2**20
 """Pixels of a sheet, at most: the pictures on it are made smaller."""
+SHEETS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 ANIMATED = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG"}
 
 
@@ -65,6 +66,21 @@ class ContactSheet:
             lang: language of the labels. dark: on the dark ground.
         """
         return _draw(self, lang, palette(dark))
+
+    def save(self, path: str | os.PathLike[str], *, lang: str | None = None, dark: bool = False) -> Path:
+        """Write :meth:`sheet` to a ``.png``, ``.jpg`` or ``.webp``, whole or not at all.
+
+        Raises:
+            GalleryError: another suffix, or the file cannot be written.
+        """
+        target = Path(path)
+        kind = SHEETS.get(target.suffix.lower())
+        if kind is None:
+            raise GalleryError("experiments.suffix", name=target.name, known=" ".join(SHEETS))
+        buffer = io.BytesIO()
+        self.sheet(lang=lang, dark=dark).save(buffer, kind, **({} if kind == "PNG" else {"quality": 92}))
+        _write(target, buffer.getvalue())
+        return target
 
     def animate(self, path: str | os.PathLike[str], *, fps: float = 8.0, bounce: bool = False, repeat: int = 0) -> Path:
         """Write the pictures as a moving one: ``.webp``, ``.gif`` or ``.png`` (APNG). The file is there whole or not at all.

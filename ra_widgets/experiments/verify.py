@@ -202,6 +202,18 @@ def verify(kernel: PipelineKernel, picture: Any, *, timeout: float | None = None
     return report
 
 
+def read(picture: Any) -> Request:
+    """The request in a picture's metadata, with the model that they name where it is at hand.
+
+    Raises:
+        GalleryError: not a picture, damaged, or without metadata that are understood.
+    """
+    report, _ = _open(picture)
+    if report.request is None:
+        raise GalleryError("experiments.no_metadata", name=report.name)
+    return report.request
+
+
 def _size(image: Image) -> str:
     return f"{image.width}×{image.height}"
 
