@@ -6,7 +6,7 @@ import math
 
 from drawing_sheet import AMBER, INK, JADE, LINE, MUTED, PAPER, VERMILION, VIOLET, Pick, Sheet
 from drawings_frames import outpaint
-from drawings_pictures import hires
+from drawings_pictures import hires, img2img, inpaint
 
 
 def architecture(T: Pick) -> str:
@@ -207,5 +207,5 @@ def all_drawings(language: str) -> dict[str, str]:
     def pick(zh: str, en: str) -> str:
         return zh if language == "zh" else en
 
-    drawn = (architecture, history, workbench, guidance, hires, outpaint)
+    drawn = (architecture, history, workbench, guidance, hires, img2img, inpaint, outpaint)
     return {draw.__name__: draw(pick) for draw in drawn}

@@ -102,11 +102,11 @@ def millions(network):
     return sum(p.numel() for p in network.parameters()) / 1e6
 
 
-for name, network in {"text encoder": text_encoder, "UNet": unet, "VAE": vae}.items():
-    print(f"{name:14} {type(network).__name__:22} {millions(network):6.2f} M")
+for name, network in {T("文本编码器", "text encoder"): text_encoder, "UNet": unet, "VAE": vae}.items():
+    print(f"{type(network).__name__:22} {millions(network):6.2f} M  {name}")
 
 # %% [markdown] tags=["lang-zh"]
-# 右边是参数个数，单位百万。Stable Diffusion 1.5 的这三个部件分别是约 123、860、84 百万：结构一样，只是大得多。
+# 数字是参数个数，单位百万。Stable Diffusion 1.5 的这三个部件分别是约 123、860、84 百万：结构一样，只是大得多。
 
 # %% [markdown] tags=["lang-en"]
 # The numbers are parameters, in millions. In Stable Diffusion 1.5 the three parts have about 123, 860 and 84 million: the same build, only much larger.
@@ -497,7 +497,7 @@ quiz("01.c")
 # | 调度器（采样器） | 猜测 | 下一步的潜变量 | 决定走哪些时间、怎么走 |
 # | VAE | 潜变量 | 像素 | 把小画展开成大画 |
 #
-# 下一课我们不再拆机器，而是学会开它。
+# [下一课](02_text_to_image.ipynb)我们不再拆机器，而是学会开它。
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -509,4 +509,4 @@ quiz("01.c")
 # | Scheduler (sampler) | the guess | the latent of the next step | decides which times to walk, and how |
 # | VAE | latent | pixels | unfolds the small painting |
 #
-# In the next lesson we stop taking the machine apart and learn to drive it.
+# In the [next lesson](02_text_to_image.ipynb) we stop taking the machine apart and learn to drive it.

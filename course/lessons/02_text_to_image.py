@@ -134,7 +134,7 @@ once_more.image.tobytes() == result.image.tobytes()
 # %%
 balloon = ra.TextToImage(prompt=T("天空中的气球", "a balloon in the sky"), seed=100, steps=10)
 six = kernel.generate(balloon, n_iter=6)
-show_images(six.images, [f"seed {record.seed}" for record in six.records])
+show_images(six.images, [T(f"种子 {record.seed}", f"seed {record.seed}") for record in six.records])
 
 # %%
 alone = kernel.generate(six.records[4].to_request())
@@ -349,7 +349,7 @@ quiz("02.c")
 # - 步数够了就好；CFG 适中就好；尺寸尽量靠近模型学画时的大小。
 # - 想研究一个参数，就**只动这一个**，把别的都固定住。这是做实验的第一规矩。
 #
-# 下一课：怎样把话说得更准，让模型听懂轻重、先后和取舍。
+# [下一课](03_prompts.ipynb)：怎样把话说得更准，让模型听懂轻重、先后和取舍。
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -359,4 +359,4 @@ quiz("02.c")
 # - Enough steps are enough; a moderate CFG is best; stay near the size the model learned at.
 # - To study one parameter, **move only that one** and hold all others. It is the first rule of experiments.
 #
-# Next lesson: how to speak more exactly, so that the model hears what is important, what comes first, and what to leave out.
+# [Next lesson](03_prompts.ipynb): how to speak more exactly, so that the model hears what is important, what comes first, and what to leave out.

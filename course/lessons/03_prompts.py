@@ -453,7 +453,7 @@ quiz("03.c")
 # | 另起一段 | `BREAK` |
 # | 几个提示词合成 | `甲 AND 乙 :0.6` |
 #
-# 下一课：同样的提示词、同样的噪声，换一种走法，会画出什么？
+# [下一课](04_samplers.ipynb)：同样的提示词、同样的噪声，换一种走法，会画出什么？
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -467,4 +467,4 @@ quiz("03.c")
 # | begin a new chunk | `BREAK` |
 # | compose prompts | `one AND other :0.6` |
 #
-# Next lesson: the same prompt, the same noise, another way of walking. What will it paint?
+# [Next lesson](04_samplers.ipynb): the same prompt, the same noise, another way of walking. What will it paint?

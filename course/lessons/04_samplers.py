@@ -413,7 +413,7 @@ quiz("04.c")
 # | 微调一张喜欢的图 | 固定种子，`subseed_strength` 取 0.05 到 0.3 |
 # | 下结论 | 只动一个量，做成表格，用数字说话 |
 #
-# 前四课到这里就是全部的基本功了。接下来是更大的画布、以图生图和局部重绘。
+# 前四课到这里就是全部的基本功了。接下来是[更大的画布](05_resolution.ipynb)、[图生图](06_img2img.ipynb)和[局部重绘](07_inpaint.ipynb)。
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -426,4 +426,4 @@ quiz("04.c")
 # | to vary a picture you like | hold the seed, `subseed_strength` 0.05 to 0.3 |
 # | to draw conclusions | move one thing, make a table, let numbers speak |
 #
-# These are all the basics. What comes next: larger canvases, image to image, and inpainting.
+# These are all the basics. What comes next: [larger canvases](05_resolution.ipynb), [image to image](06_img2img.ipynb), and [inpainting](07_inpaint.ipynb).

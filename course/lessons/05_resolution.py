@@ -270,14 +270,12 @@ stepper([enlarged["Lanczos"], truth], T(["Lanczos", "标准答案"], ["Lanczos",
 # %% [markdown] tags=["lang-zh"]
 # ### 大一倍，要多少时间、多少内存？
 #
-# 边长加倍，格子数是四倍。量一量你的机器：每种大小各走两步，纵横两轴都是对数，直线的斜率就是“几次方”。
-# 右边是纸笔就能算的：自注意力要拿每个格子和每个格子相比，那张表有“格子数的平方”那么大（这里按 SD 1.5 最细的一层、8 个头、半精度来算）。
+# 边长加倍，格子数是四倍。量一量你的机器：每种大小各走两步，纵横两轴都是对数，直线的斜率就是“几次方”：
 
 # %% [markdown] tags=["lang-en"]
 # ### Twice as large: how much time, how much memory?
 #
-# Twice the sides are four times the cells. Measure your own machine: two steps at each size; both axes are logarithmic, so that the slope of a line is its power.
-# At the right is what paper and pencil can tell: self-attention compares every cell with every cell, and that table is the square of the number of cells (here for the finest layer of SD 1.5, 8 heads, half precision).
+# Twice the sides are four times the cells. Measure your own machine: two steps at each size; both axes are logarithmic, so that the slope of a line is its power:
 
 # %%
 sides = [64, 96, 128, 192, 256, 320]
@@ -287,42 +285,39 @@ for side in sides:
     kernel.generate(panda, width=side, height=side, steps=2)
     seconds.append(time.perf_counter() - started)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.4))
+figure, axis = plt.subplots(figsize=(6.4, 3.0))
 count = np.array([(side // 8) ** 2 for side in sides])
-left.loglog(count, seconds, "o-", color=colours["vermilion"], label=T("量到的", "measured"))
-left.loglog(
-    count,
-    seconds[-1] * count / count[-1],
-    "--",
-    color=colours["muted"],
-    label=T("与格子数成正比", "proportional to cells"),
-)
-left.set_xlabel(T("格子数", "cells"))
-left.set_title(T("两步要几秒", "Seconds for two steps"))
-left.legend()
-large = np.array([512, 768, 1024, 1536, 2048])
-many = (large // 8) ** 2
-gigabyte = 2**30
-right.loglog(
-    large, 8 * many**2 * 2 / gigabyte, "o-", color=colours["violet"], label=T("注意力的整张表", "whole attention table")
-)
-right.loglog(
-    large, 320 * many * 2 / gigabyte, "o-", color=colours["jade"], label=T("一层的特征", "features of one layer")
-)
-right.set_xticks(large, [str(side) for side in large])
-right.minorticks_off()
-right.set_xlabel(T("边长（像素）", "side (pixels)"))
-right.set_title(T("一层要多少 GB（SD 1.5）", "GB of one layer (SD 1.5)"))
-right.legend()
+steady = seconds[-1] * count / count[-1]
+axis.loglog(count, seconds, "o-", color=colours["vermilion"], label=T("量到的", "measured"))
+axis.loglog(count, steady, "--", color=colours["muted"], label=T("与格子数成正比", "proportional to cells"))
+axis.set_xlabel(T("格子数", "cells"))
+axis.set_title(T("两步要几秒", "Seconds for two steps"))
+axis.legend()
 finish(figure)
 
 # %% [markdown] tags=["lang-zh"]
-# 左边：图很小的时候，时间多半花在“开工”上，曲线是平的；往后就贴着虚线走，大图再往上还会更陡，因为注意力那一项开始说话。
-# 右边：边长从 512 到 2048，特征变成 16 倍，注意力的表却是 256 倍。所以现在的程序不再把整张表写出来，而是**一块一块地算**（Flash Attention 就是这样），再大就要把图也分块。
+# 图很小的时候，时间多半花在“开工”上，曲线是平的；往后就贴着虚线走，大图再往上还会更陡，因为注意力那一项开始说话：
+# 自注意力要拿每个格子和每个格子相比，那张表有“格子数的平方”那么大。SD 1.5 最细的一层（8 个头、半精度）用纸笔就能算：
+#
+# | 边长 | 格子 | 一层的特征 | 注意力的整张表 |
+# | --- | --- | --- | --- |
+# | 512 | 4096 | 2.5 MB | 0.25 GB |
+# | 1024 | 16384 | 10 MB | 4 GB |
+# | 2048 | 65536 | 40 MB | 64 GB |
+#
+# 所以现在的程序不再把整张表写出来，而是**一块一块地算**（Flash Attention 就是这样），再大就要把图也分块。
 
 # %% [markdown] tags=["lang-en"]
-# Left: for tiny pictures most of the time is getting started, and the curve is flat; then it follows the dashed line, and for large pictures it becomes steeper, as attention begins to count.
-# Right: from 512 to 2048 the features grow 16-fold, the attention table 256-fold. Today's programs therefore never write the whole table down but compute it **piece by piece** (as Flash Attention does); larger still, the picture itself must be cut into tiles.
+# For tiny pictures most of the time is getting started, and the curve is flat; then it follows the dashed line, and for large pictures it becomes steeper, as attention begins to count:
+# self-attention compares every cell with every cell, and that table is the square of the number of cells. For the finest layer of SD 1.5 (8 heads, half precision) paper and pencil will do:
+#
+# | Side | Cells | Features of a layer | Whole attention table |
+# | --- | --- | --- | --- |
+# | 512 | 4096 | 2.5 MB | 0.25 GB |
+# | 1024 | 16384 | 10 MB | 4 GB |
+# | 2048 | 65536 | 40 MB | 64 GB |
+#
+# Today's programs therefore never write the whole table down but compute it **piece by piece** (as Flash Attention does); larger still, the picture itself must be cut into tiles.
 
 # %% [markdown] tags=["lang-zh"]
 # ### 分块：怎样接得没有缝
@@ -485,7 +480,7 @@ quiz("05.c")
 # | 只要更多像素，一点都不许改 | `ra.Upscale`，用神经网络放大 |
 # | 更大 | 分块；时间按格子数算，边长加倍至少四倍 |
 #
-# 高清修复的后半段，其实就是“从一张图开始画”。下一课把它单独拿出来：图生图。
+# 高清修复的后半段，其实就是“从一张图开始画”。[下一课](06_img2img.ipynb)把它单独拿出来：图生图。
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -497,4 +492,4 @@ quiz("05.c")
 # | more pixels and nothing changed | `ra.Upscale` with a network |
 # | larger still | tiles; time goes by the cells: twice the side, at least four times the time |
 #
-# The second half of the hires fix is painting that starts from a picture. The next lesson takes it out by itself: image to image.
+# The second half of the hires fix is painting that starts from a picture. The [next lesson](06_img2img.ipynb) takes it out by itself: image to image.

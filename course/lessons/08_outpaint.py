@@ -81,7 +81,7 @@ show_images(
 #
 # ![外扩](images/outpaint.svg)
 #
-# 外扩没有新本领，它就是第 7 课的局部重绘：先把画布放大，旧图摆在原位；再做一张蒙版，黑的地方（旧图）不动，白的地方（新地）重画。
+# 外扩没有新本领，它就是[第 7 课](07_inpaint.ipynb)的局部重绘：先把画布放大，旧图摆在原位；再做一张蒙版，黑的地方（旧图）不动，白的地方（新地）重画。
 # 这几行就能摆出来：
 
 # %% [markdown] tags=["lang-en"]
@@ -89,7 +89,7 @@ show_images(
 #
 # ![Outpainting](images/outpaint.svg)
 #
-# Outpainting has no skill of its own, it is the inpainting of lesson 7: enlarge the canvas with the old picture in its place, then make a mask, black where nothing may change (the old), white where to paint (the new).
+# Outpainting has no skill of its own, it is the inpainting of [lesson 7](07_inpaint.ipynb): enlarge the canvas with the old picture in its place, then make a mask, black where nothing may change (the old), white where to paint (the new).
 # These few lines lay it out:
 
 
@@ -403,7 +403,7 @@ quiz("08.c")
 # - 底加大幅度：底给颜色，幅度给自由。缝不好看，先换种子，再调羽化。
 # - 要走远，就一步一步走，每一步都以上一步的结果为起点。
 #
-# 下一课：不止说“画什么”，还要说“画在哪里、什么姿势”。
+# 再往后：不止说“画什么”，还要说“画在哪里、什么姿势”。
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -413,4 +413,4 @@ quiz("08.c")
 # - Ground and a large strength: the ground gives colour, the strength gives freedom. If the seam looks bad, change the seed first, then the blur.
 # - To go far, go step by step, each from the result of the last.
 #
-# Next lesson: to say not only what to paint, but where, and in which pose.
+# Further on: to say not only what to paint, but where, and in which pose.

@@ -167,6 +167,17 @@ def test_pictures_of_the_lessons_are_there_and_in_their_language(language: str) 
         assert bool(re.search(r"[\u4e00-\u9fff]", text)) is (language == "zh")
 
 
+@pytest.mark.parametrize("language", build.LANGUAGES)
+def test_links_between_lessons_lead_somewhere(language: str) -> None:
+    """Every relative link is to a notebook beside it, and every lesson up to the last but one names a later one."""
+    for path in LESSONS:
+        text = "".join("".join(cell["source"]) for cell in build.build(path, language)["cells"])
+        links = re.findall(r"(?<!!)\]\((?!https?:|images/)([^)\s]+)\)", text)
+        assert all((COURSE / language / link).is_file() for link in links), (path.stem, links)
+        if path not in (LESSONS[0], LESSONS[-1]):
+            assert any(link > path.stem for link in links), path.stem
+
+
 def test_code_is_put_into_one_language() -> None:
     code = '# zh: 注释\n# en: comment\nx = T(f"第 {i} 步", f"step {i}")\ny = f(T("甲", "a"), [T("乙", "b")])\n'
     assert build.translate(code, "zh") == '# 注释\nx = f"第 {i} 步"\ny = f("甲", ["乙"])'

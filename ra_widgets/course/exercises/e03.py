@@ -19,11 +19,12 @@ def emphasis(answer: Any) -> dict[str, Any]:
     found = requests(answer)
     count(found, 1)
     request = found[0]
-    if "（" in request.prompt or "：" in request.prompt:
-        raise Hint("course.03.1.fullwidth")
     pieces = [(text, weight) for text, weight in parse_attention(request.prompt) if text.strip(" ,，")]
     strong = [text.strip() for text, weight in pieces if abs(weight - 1.3) < 1e-6]
     if not strong:
+        # full-width brackets are plain text; a full-width colon elsewhere in the prompt is good Chinese
+        if "（" in request.prompt or "：" in request.prompt:
+            raise Hint("course.03.1.fullwidth")
         weights = ", ".join(f"{weight:g}" for _, weight in pieces)
         raise Hint("course.03.1.weight", weights=weights or "-")
     if len(strong) == len(pieces):
