@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from ra_widgets import samplers
 from ra_widgets.errors import InvalidRequest, RAError
 from ra_widgets.pictures import Picture, distrust
-from ra_widgets.request_fields import RefinerFields, SamplingFields
+from ra_widgets.request_fields import RefinerFields, SamplingFields, TileFields
 
 MAX_SEED = 2**32 - 1
 """Seeds are 0..2**32-1, as in the webui; -1 asks for a random one."""
@@ -197,7 +197,7 @@ def unknown(field: str, prefix: str, allowed: tuple[str, ...], got: object) -> P
     return PydanticCustomError(f"invalid.{field}", f"unknown {field}", context)  # type: ignore[arg-type]
 
 
-class Generation(SamplingFields, RefinerFields, Request):
+class Generation(SamplingFields, RefinerFields, TileFields, Request):
     """Fields of all requests that a model samples.
 
     Args:
@@ -214,7 +214,8 @@ class Generation(SamplingFields, RefinerFields, Request):
         clip_skip: stop at this layer of the text encoder, counted from its end, 1..12.
         model: name of a model to use for this request; None: the one that is loaded.
 
-    Further fields: :class:`~ra_widgets.request_fields.SamplingFields`, :class:`~ra_widgets.request_fields.RefinerFields`.
+    Further fields: :class:`~ra_widgets.request_fields.SamplingFields`, :class:`~ra_widgets.request_fields.RefinerFields`,
+    :class:`~ra_widgets.request_fields.TileFields`.
     """
 
     FIRST: ClassVar[tuple[str, ...]] = (

@@ -78,6 +78,30 @@ class SamplingFields(BaseModel):
         return self
 
 
+class TileFields(BaseModel):
+    """Work in tiles, for pictures larger than memory or than the model was trained for.
+
+    Args:
+        tiled_vae: code pictures in tiles: same result, less memory, slower; None: when memory asks for it.
+        tiled_diffusion: run the UNet on overlapping tiles and blend them at every step (MultiDiffusion): each tile shows what
+            the prompt says; None: when memory asks for it.
+        tile_size: side of the UNet's tiles, pixels 64..2048; None: the size that the model was trained on.
+        tile_overlap: of these tiles, pixels 0..1024; None: half a tile.
+    """
+
+    tiled_vae: bool | None = None
+    tiled_diffusion: bool | None = None
+    tile_size: int | None = Field(None, ge=64, le=2048, multiple_of=8)
+    tile_overlap: int | None = Field(None, ge=0, le=1024, multiple_of=8)
+
+    @model_validator(mode="after")
+    def _overlap(self) -> Self:
+        if self.tile_size is not None and self.tile_overlap is not None and self.tile_overlap >= self.tile_size:
+            context = {"field": "tile_overlap", "lt": self.tile_size, "got": self.tile_overlap}
+            raise PydanticCustomError("invalid.less_than", "overlap too large", context)
+        return self
+
+
 class RefinerFields(BaseModel):
     """The refiner: a second model for the end of a run.
 

@@ -44,8 +44,15 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel
             ImageDraw.Draw(mask).ellipse((30, 10, 90, 50), fill=255)
             painter.mask = mask
     made = [scope["result"], *(value for value in values if isinstance(value, ra.Result))]
-    assert [result.request.kind for result in made] == ["img2img", "inpaint", "outpaint", "upscale", "txt2img"]
-    assert made[4].records[0].request.control[0].model == "ra-mini-control-edges"
+    assert [result.request.kind for result in made] == [
+        "img2img",
+        "inpaint",
+        "outpaint",
+        "upscale",
+        "txt2img",
+        "txt2img",
+    ]
+    assert made[5].records[0].request.control[0].model == "ra-mini-control-edges"
     assert True in values, "verify"
     assert sum(isinstance(value, dict) and "png" in value["image"] for value in values) == 1
     scope["kernel"].close()

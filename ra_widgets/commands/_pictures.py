@@ -42,6 +42,7 @@ def arguments(parser: shell.Parser, *, size: bool = True) -> None:
     parser.option("--sampler", metavar="NAME", key="cli.generate.sampler")
     parser.option("--scheduler", metavar="NAME", key="cli.generate.scheduler")
     parser.option("--count", metavar="N", key="cli.pictures.count")
+    parser.option("--tiled", key="cli.pictures.tiled")
 
 
 def final_arguments(parser: shell.Parser) -> None:
@@ -72,6 +73,7 @@ def fields_from(args: argparse.Namespace) -> dict[str, Any]:
         sampler=args.sampler,
         scheduler=args.scheduler,
         n_iter=shell.whole(args.count, "--count"),
+        tiled_diffusion=args.tiled or None,
     )
 
 

@@ -33,6 +33,7 @@ def arguments(parser: shell.Parser) -> None:
     parser.option("--scheduler", metavar="NAME")
     parser.option("--batch-size", metavar="N")
     parser.option("--count", metavar="N")
+    parser.option("--tiled", key="cli.pictures.tiled")
     parser.option("--model", metavar="NAME")
     parser.option("--device", metavar="NAME", default="auto")
     parser.option("--precision", metavar="NAME", default="auto")
@@ -65,6 +66,7 @@ def request_from(args: argparse.Namespace) -> TextToImage:
         "height": height,
         "batch_size": shell.whole(args.batch_size, "--batch-size"),
         "n_iter": shell.whole(args.count, "--count"),
+        "tiled_diffusion": args.tiled or None,
     }
     fields = {name: value for name, value in given.items() if value is not None}
     return TextToImage(prompt=prompt, negative_prompt=args.negative, **fields)

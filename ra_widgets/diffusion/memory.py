@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ LARGE = 400_000_000
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
+NO_LIMIT = 1 << 62
 TIGHT = 64_000_000
 """Bytes for a VAE when memory has run out once."""
 
@@ -160,6 +161,18 @@ class Ladder:
         if unet is not None and hasattr(unet, "set_attention_slice"):
             rungs.append(("attention slicing", lambda: unet.set_attention_slice("auto")))
         return rungs
+
+    @contextlib.contextmanager
+    def vae_tiles(self, wanted: bool | None) -> Iterator[None]:
+        """While it lasts, the VAE works in tiles always (True), never (False; but see :meth:`run`), or when it must."""
+        before = self.vae_budget
+        if wanted is not None:
+            self.vae_budget = TIGHT if wanted else NO_LIMIT
+        try:
+            yield
+        finally:
+            # a rung that was taken meanwhile stays taken
+            self.vae_budget = TIGHT if "VAE tiling" in self.taken else before
 
     def _tile_vae(self) -> None:
         """Code in small tiles from now on: ours, which agree with the whole, else diffusers'."""

@@ -164,7 +164,7 @@ class LocalEngine:
             else:
                 wanted = resolve(request.model) if getattr(request, "model", None) else self.model
                 model = self._need(wanted, job)
-            request = _settle(request, model.info)
+            request = self._tiles(_settle(request, model.info), model)
             job.emit(Started(job_id=job.id, request=request))
             self._state = "working"
             self._work(model, request, job, records)
@@ -204,6 +204,13 @@ class LocalEngine:
         del loaded
         memory.empty_cache(device)
         return fresh
+
+    @staticmethod
+    def _tiles(request: Any, model: LoadedModel) -> Any:
+        """The request, with tiles where memory asks for them."""
+        from ra_widgets.diffusion import tiled_diffusion
+
+        return tiled_diffusion.settled(model, request)
 
     def _bare(self) -> LoadedModel:
         """For work that no model is needed for: the model if it is loaded, else only a device."""

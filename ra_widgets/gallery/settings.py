@@ -49,6 +49,9 @@ EXTRAS: tuple[tuple[str, str], ...] = (
     ("beta_beta", "Beta schedule beta"),
     ("discard_penultimate", "Discard penultimate sigma"),
     ("sgm_noise_multiplier", "SGM noise multiplier"),
+    ("tiled_diffusion", "Tiled diffusion"),
+    ("tile_size", "Tile size"),
+    ("tile_overlap", "Tile overlap"),
 )
 """Settings that follow in the order given, when they are not at their defaults."""
 
@@ -206,7 +209,7 @@ def take(
 ) -> None:
     """One number, moved into the range that this kind of request allows."""
     kind = request.model_fields[name]
-    if kind.annotation is bool:
+    if kind.annotation in (bool, bool | None):
         fields[name] = str(raw).strip().lower() == "true"
         return
     whole = kind.annotation in (int, int | None)

@@ -304,6 +304,9 @@ def options(draw: st.DrawFn, sampler: str, brackets: bool) -> dict[str, object]:
         "beta_beta": draw(share(0.001, 10)),
         "discard_penultimate": draw(st.booleans()),
         "sgm_noise_multiplier": draw(st.booleans()),
+        "tiled_diffusion": draw(st.none() | st.booleans()),
+        "tile_size": draw(st.none() | st.integers(16, 256).map(lambda cells: cells * 8)),
+        "tile_overlap": draw(st.none() | st.integers(0, 15).map(lambda cells: cells * 8)),
         "refiner_checkpoint": refiner,
         "refiner_switch_at": draw(share(0, 1)) if refiner else 0.8,
     }

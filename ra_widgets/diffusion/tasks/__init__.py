@@ -40,7 +40,8 @@ def run(model: LoadedModel, request: Any, work: Work) -> None:
             raise ModelError("model.no_image_task", name=model.info.name, kind=request.kind)
         name = "foreign"
     recipe: Recipe = import_module(f"{__name__}.{name}").run
-    recipe(model, request, work)
+    with model.ladder.vae_tiles(getattr(request, "tiled_vae", None)):
+        recipe(model, request, work)
 
 
 def previewer(model: LoadedModel) -> Previewer:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from ra_widgets.diffusion import tiled_diffusion
 from ra_widgets.diffusion.blending import mix_part, mix_parts
 from ra_widgets.diffusion.conditioning import Encoded, Part, TextEncoder, Timeline
 from ra_widgets.diffusion.control.steering import Steering
@@ -223,7 +224,7 @@ def sample(
     prompts, negatives = conditioning(model, request, this, len(seeds))
     steer = control.steering(model, request, this)
     guided = CFGDenoiser(
-        denoiser(model, walk, steer),
+        denoiser(model, walk, steer, tiled_diffusion.plan(model, request, this.width, this.height, len(seeds))),
         prompts,
         negatives,
         guidance(model, request, walk),
@@ -310,9 +311,14 @@ def noise_sampler(request: TextToImage, walk: SamplingPlan, noise: ImageNoise, x
     return BrownianNoise(x, *walk.noise_range, noise.seeds, rng=request.rng)
 
 
-def denoiser(model: LoadedModel, walk: SamplingPlan, steer: Steering | None = None) -> ModelDenoiser:
-    """The model's denoiser for this sampler; without steering made once."""
+def denoiser(
+    model: LoadedModel, walk: SamplingPlan, steer: Steering | None = None, tiling: tiled_diffusion.Tiling | None = None
+) -> ModelDenoiser:
+    """The model's denoiser for this sampler; without steering and tiles made once."""
     kind = LCMDenoiser if walk.info.name == "LCM" else ModelDenoiser
+    if tiling is not None:
+        call = tiled_diffusion.TiledCall(diffusers_call(model.unet, steer), tiling, steer)
+        return kind(call, model.alphas_cumprod, model.prediction_type)
     if steer is not None:
         return kind(diffusers_call(model.unet, steer), model.alphas_cumprod, model.prediction_type)
     key = kind.__name__
@@ -330,7 +336,8 @@ def refiner(request: TextToImage, this: Pass, count: int, work: Work) -> Refiner
 
     def make() -> tuple[ModelDenoiser, Prompts, list[Cond]]:
         other = work.other_model(name)
-        return denoiser(other, this.walk), *conditioning(other, request, this, count)
+        tiling = tiled_diffusion.plan(other, request, this.width, this.height, count)
+        return denoiser(other, this.walk, None, tiling), *conditioning(other, request, this, count)
 
     return Refiner(request.refiner_switch_at, make)
 
