@@ -1,4 +1,4 @@
-"""Noise that is the same everywhere: Philox "NV" noise, CPU noise, variations, seed resize, ENSD, Brownian trees.
+"""Noise that is the same everywhere: Philox "NV" noise, CPU noise, variations, seed resize, ENSD.
 
 All of it follows webui (``rng.py``, ``rng_philox.py``) number for number, including its quirks, because a picture's
 seed only means something if every machine draws the same noise from it.
@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -23,7 +20,7 @@ _MASK64 = (1 << 64) - 1
 
 # Philox4x32-10: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", table 2 and section 3.3
 _MULTIPLIER_A, _MULTIPLIER_B = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_WEYL_A, _WEYL_B = 0x9E3779B9, 0xBB67AE85
+_WEYL_A, _WEYL_B = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW32, _SHIFT32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 # CUDA's own float32 constants for uint32 -> (0, 1) and (0, 2 pi); only then computed with in double
 _TWO_POW32_INV = float(np.float32(2.3283064e-10))
@@ -31,16 +28,76 @@ _TWO_POW32_INV_2PI = float(np.float32(2.3283064e-10 * 6.2831855))
 _BLOCK = 1 << 14  # elements at a time: what the ten rounds touch stays in the second-level cache
 
 
-def _philox4x32_10(counter: list[np.ndarray], key: int) -> list[np.ndarray]:
-    """Ten rounds over four uint32 counters held in uint64 arrays (so that a product keeps its high half)."""
-    c0, c1, c2, c3 = counter
-    k0, k1 = key & 0xFFFFFFFF, key >> 32
-    for _ in range(10):
-        p0, p1 = c0 * _MULTIPLIER_A, c2 * _MULTIPLIER_B
-        c0, c1 = (p1 >> _SHIFT32) ^ c1 ^ np.uint64(k0), p1 & _LOW32
-        c2, c3 = (p0 >> _SHIFT32) ^ c3 ^ np.uint64(k1), p0 & _LOW32
-        k0, k1 = (k0 + _WEYL_A) & 0xFFFFFFFF, (k1 + _WEYL_B) & 0xFFFFFFFF
-    return [c0, c1, c2, c3]
+def philox_rows(seeds: Sequence[int], count: int, offset: int = 0, begin: int = 0) -> np.ndarray:
+    """Philox numbers of many generators at once: float32 [len(seeds), count], row i the numbers of seed i.
+
+    ``begin``: index of the first element. See :func:`philox_randn`, whose numbers they are.
+    """
+    numbers = np.empty((len(seeds), count), dtype=np.float32)
+    rows = max(1, _BLOCK // max(count, 1))
+    keys = np.array([int(seed) & _MASK64 for seed in seeds], dtype=np.uint64)[:, None]
+    for row in range(0, len(seeds), rows):
+        for column in range(0, count, _BLOCK):
+            stop = min(column + _BLOCK, count)
+            index = np.arange(begin + column, begin + stop, dtype=np.uint64) & _LOW32
+            numbers[row : row + rows, column:stop] = _normal(*_philox4x32_10(keys[row : row + rows], index, offset))
+    return numbers
+
+
+def _philox4x32_10(keys: np.ndarray, index: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray]:
+    """Words 0 and 1 of ten rounds over the counters (offset, 0, index, 0), a row a key, uint32 in uint64 [rows, n].
+
+    A product of two words keeps its high half in 64 bits. Nothing is computed that the two words do not need: in the
+    first round one product is the same for all, the last two rounds leave out half of the work.
+    """
+    low, shift = _LOW32, _SHIFT32
+    k0, k1 = keys & low, keys >> shift
+
+    def next_keys() -> None:
+        nonlocal k0, k1
+        k0, k1 = (k0 + _WEYL_A) & low, (k1 + _WEYL_B) & low
+
+    # round 1: words 2 and 3 come out the same along a row; round 2: all words come to differ
+    p, q = int(_MULTIPLIER_A) * (offset & 0xFFFFFFFF), index * _MULTIPLIER_B
+    c0, c1, c2 = (q >> shift) ^ k0, q & low, k1 ^ np.uint64(p >> 32)
+    next_keys()
+    first, second = c0 * _MULTIPLIER_A, c2 * _MULTIPLIER_B
+    c0 = (second >> shift) ^ k0 ^ c1
+    c1 = np.broadcast_to(second & low, first.shape).copy()
+    c2, c3 = (first >> shift) ^ (np.uint64(p & 0xFFFFFFFF) ^ k1), first & low
+    second = np.empty_like(first)
+    for turn in range(2, 10):
+        next_keys()
+        if turn < 9:
+            np.multiply(c0, _MULTIPLIER_A, out=first)
+        np.multiply(c2, _MULTIPLIER_B, out=second)
+        if turn != 8:
+            np.right_shift(second, shift, out=c0)
+            c0 ^= c1
+            c0 ^= k0
+        np.bitwise_and(second, low, out=c1)
+        if turn < 9:
+            np.right_shift(first, shift, out=c2)
+            c2 ^= c3
+            c2 ^= k1
+        if turn < 8:
+            np.bitwise_and(first, low, out=c3)
+    return c0, c1
+
+
+def _normal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The sine output of Box and Muller's transform, in double precision with CUDA's constants."""
+    u, v = first.astype(np.float64), second.astype(np.float64)
+    u *= _TWO_POW32_INV
+    u += _TWO_POW32_INV / 2
+    v *= _TWO_POW32_INV_2PI
+    v += _TWO_POW32_INV_2PI / 2
+    np.log(u, out=u)
+    u *= -2.0
+    np.sqrt(u, out=u)
+    np.sin(v, out=v)
+    u *= v
+    return u
 
 
 def philox_randn(seed: int, shape: Sequence[int], offset: int = 0) -> np.ndarray:
@@ -53,17 +110,7 @@ def philox_randn(seed: int, shape: Sequence[int], offset: int = 0) -> np.ndarray
     shape = tuple(int(side) for side in shape)
     if offset < 0 or any(side < 0 for side in shape):
         raise ValueError(f"offset and shape must not be negative, got {offset} and {shape}")
-    count = math.prod(shape)
-    numbers = np.empty(count, dtype=np.float32)
-    for begin in range(0, count, _BLOCK):
-        index = np.arange(begin, min(begin + _BLOCK, count), dtype=np.uint64)
-        zero = np.zeros_like(index)
-        draw = np.full_like(index, offset & 0xFFFFFFFF)
-        g0, g1, _, _ = _philox4x32_10([draw, zero, index & _LOW32, zero], int(seed) & _MASK64)
-        u = g0.astype(np.float64) * _TWO_POW32_INV + _TWO_POW32_INV / 2
-        v = g1.astype(np.float64) * _TWO_POW32_INV_2PI + _TWO_POW32_INV_2PI / 2
-        numbers[begin : begin + len(index)] = np.sqrt(-2.0 * np.log(u)) * np.sin(v)
-    return numbers.reshape(shape)
+    return philox_rows([seed], math.prod(shape), offset).reshape(shape)
 
 
 class Generator:
@@ -221,97 +268,3 @@ def job_seeds(seed: int, subseed: int, count: int, subseed_strength: float = 0.0
     """
     seeds = [seed if subseed_strength != 0 else seed + index for index in range(count)]
     return seeds, [subseed + index for index in range(count)]
-
-
-# torchsde draws the nodes of its tree with torch.randn; webui replaces that draw by the chosen random source. The
-# replacement here is installed once, asks a thread-local whose tree is being walked, and leaves other users of torchsde
-# untouched.
-_walking = threading.local()
-_install_lock = threading.Lock()
-_KEPT_BYTES = 64 << 20
-
-
-def _install_draw() -> None:
-    from torchsde._brownian import brownian_interval
-
-    with _install_lock:
-        original = brownian_interval._randn
-        if original.__module__ == __name__:
-            return
-
-        def draw(size, dtype, device, seed):
-            owner: BrownianNoise | None = getattr(_walking, "owner", None)
-            return original(size, dtype, device, seed) if owner is None else owner._node(tuple(size), int(seed))
-
-        brownian_interval._randn = draw
-
-
-class BrownianNoise:
-    """Noise of a Brownian path over sigma, one tree an image: the steps may change, the path stays (DPM++ SDE family).
-
-    ``x``: [B, C, H, W], gives shape, dtype and device.  ``sigma_min``, ``sigma_max``: the positive range of the run's
-    sigmas.  ``seeds``: one integer an image, or None for random ones.  ``rng``: "NV" draws the tree with Philox as
-    webui does, "CPU" with torch's own generator (k-diffusion's numbers). Calling it with two different sigmas gives a
-    standard normal tensor like x, the same for the same two sigmas however often and in whatever order it is asked.
-    Li et al. 2020, "Scalable gradients for stochastic differential equations" (torchsde.BrownianTree).
-    """
-
-    def __init__(
-        self,
-        x: torch.Tensor,
-        sigma_min: float | torch.Tensor,
-        sigma_max: float | torch.Tensor,
-        seeds: Sequence[int] | None = None,
-        rng: str = "NV",
-    ) -> None:
-        import torchsde
-
-        if rng not in SOURCES:
-            raise ValueError(f"unknown random source {rng!r}; known: {', '.join(SOURCES)}")
-        if seeds is None:
-            seeds = torch.randint(0, 2**62, (x.shape[0],)).tolist()
-        if len(seeds) != x.shape[0]:
-            raise ValueError(f"one seed an image: got {len(seeds)} seeds for {x.shape[0]} images")
-        self._rng = rng
-        self._like = (x.device, x.dtype)
-        self._nodes: OrderedDict[int, torch.Tensor] = OrderedDict()
-        t0, t1 = (torch.as_tensor(sigma, dtype=torch.float32).cpu() for sigma in (sigma_min, sigma_max))
-        zero = torch.zeros(x.shape[1:], dtype=torch.float32)
-        _install_draw()
-        with self._walk():
-            self._trees = [torchsde.BrownianTree(t0, zero, t1, entropy=int(seed)) for seed in seeds]
-
-    def __call__(self, sigma: float | torch.Tensor, sigma_next: float | torch.Tensor) -> torch.Tensor:
-        """Standard normal noise [B, C, H, W] for the step from ``sigma`` to ``sigma_next``."""
-        t0, t1 = (torch.as_tensor(value, dtype=torch.float32).cpu() for value in (sigma, sigma_next))
-        low, high, sign = (t0, t1, 1) if t0 < t1 else (t1, t0, -1)
-        with self._walk():
-            path = torch.stack([tree(*self._inside(tree, low, high)) for tree in self._trees]) * sign
-        device, dtype = self._like
-        return (path / (t1 - t0).abs().sqrt()).to(device, dtype, non_blocking=True)
-
-    def _node(self, size: tuple[int, ...], seed: int) -> torch.Tensor:
-        """The numbers of one node. A walk comes by the upper nodes again and again: the latest drawn are kept."""
-        if seed in self._nodes:
-            self._nodes.move_to_end(seed)
-            return self._nodes[seed]
-        node = self._nodes[seed] = randn(seed, size, "CPU" if self._rng == "CPU" else "NV")
-        if len(self._nodes) * node.nbytes > _KEPT_BYTES:
-            self._nodes.popitem(last=False)
-        return node
-
-    @contextmanager
-    def _walk(self) -> Iterator[None]:
-        """Within it, nodes that this thread's trees draw are :meth:`_node`'s."""
-        before = getattr(_walking, "owner", None)
-        _walking.owner = self
-        try:
-            yield
-        finally:
-            _walking.owner = before
-
-    @staticmethod
-    def _inside(tree, low: torch.Tensor, high: torch.Tensor) -> tuple[float, float]:
-        # torchsde rounds its interval to a tolerance, then warns about queries at the unrounded ends and clamps them
-        start, end = tree._interval._start, tree._interval._end
-        return min(max(float(low), start), end), min(max(float(high), start), end)

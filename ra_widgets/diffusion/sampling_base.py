@@ -123,6 +123,6 @@ def positive_range(sigmas: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def brownian_noise(x: torch.Tensor, sigmas: torch.Tensor) -> NoiseSampler:
     """A Brownian tree with random seeds over these sigmas, for callers that give no noise sampler."""
-    from ra_widgets.diffusion.noise import BrownianNoise
+    from ra_widgets.diffusion.brownian import BrownianNoise
 
     return BrownianNoise(x, *positive_range(torch.as_tensor(sigmas).detach().cpu()))

@@ -1,7 +1,7 @@
 """Samplers that add noise on the way: the ancestral ones, the DPM++ SDE family, and LCM.
 
 The ancestral ones take fresh noise a step; the SDE family takes the increments of one Brownian path
-(:class:`ra_widgets.diffusion.noise.BrownianNoise`), so that more steps refine the same picture.
+(:class:`ra_widgets.diffusion.brownian.BrownianNoise`), so that more steps refine the same picture.
 """
 
 from __future__ import annotations

@@ -15,13 +15,33 @@ KNOWN_ANSWERS = [
 ]
 
 
+def philox(counter: list[int], key: list[int]) -> list[int]:
+    """Ten rounds in Python's own integers, by the paper's section 3.3."""
+    c, k = counter, key
+    for _ in range(10):
+        high0, low0 = divmod(c[0] * 0xD2511F53, 2**32)
+        high1, low1 = divmod(c[2] * 0xCD9E8D57, 2**32)
+        c = [high1 ^ c[1] ^ k[0], low1, high0 ^ c[3] ^ k[1], low0]
+        k = [(k[0] + 0x9E3779B9) % 2**32, (k[1] + 0xBB67AE85) % 2**32]
+    return c
+
+
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN_ANSWERS)
 def test_philox_known_answers(counter, key, answer):
-    words = [np.array([int(word, 16)], dtype=np.uint64) for word in counter.split()]
-    low, high = (int(word, 16) for word in key.split())
-    assert [int(word[0]) for word in _philox4x32_10(words, low | high << 32)] == [
-        int(word, 16) for word in answer.split()
-    ]
+    words, keys, answers = ([int(word, 16) for word in text.split()] for text in (counter, key, answer))
+    assert philox(words, keys) == answers
+
+
+def test_ours_are_the_words_of_philox():
+    """Our rounds leave out what noise does not need (counter words 1 and 3, answer words 2 and 3), and take rows."""
+    seeds = [0, 42, 2**32 - 1, 0x299F31D0A4093822, 2**64 - 1]
+    keys, index = np.array(seeds, dtype=np.uint64)[:, None], np.array([0, 1, 77, 0x13198A2E, 2**32 - 1], np.uint64)
+    for offset in (0, 1, 0x243F6A88, 2**32 - 1):
+        first, second = _philox4x32_10(keys, index, offset)
+        for i, seed in enumerate(seeds):
+            for j, place in enumerate(index.tolist()):
+                expected = philox([offset, 0, place, 0], [seed % 2**32, seed >> 32])
+                assert [int(first[i, j]), int(second[i, j])] == expected[:2]
 
 
 # torch.randn((3, 4), device="cuda") after manual_seed(0), as published
@@ -42,12 +62,7 @@ def test_nv_noise_against_plain_integers():
     import math
 
     def element(index: int, seed: int, offset: int) -> float:
-        c, k = [offset, 0, index, 0], [seed & 0xFFFFFFFF, seed >> 32]
-        for _ in range(10):
-            high0, low0 = divmod(c[0] * 0xD2511F53, 2**32)
-            high1, low1 = divmod(c[2] * 0xCD9E8D57, 2**32)
-            c = [high1 ^ c[1] ^ k[0], low1, high0 ^ c[3] ^ k[1], low0]
-            k = [(k[0] + 0x9E3779B9) % 2**32, (k[1] + 0xBB67AE85) % 2**32]
+        c = philox([offset, 0, index, 0], [seed & 0xFFFFFFFF, seed >> 32])
         scale = float(np.float32(2.3283064e-10))
         turn = float(np.float32(2.3283064e-10 * 6.2831855))
         return math.sqrt(-2 * math.log(c[0] * scale + scale / 2)) * math.sin(c[1] * turn + turn / 2)

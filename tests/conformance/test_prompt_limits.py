@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def lines_of(work: Callable[[str], object], text: str) -> int:
     """How many lines of Python ``work`` runs: the same on every machine, however busy."""
     count = 0
 
-    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., object]:
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal count
         count += event == "line"
         return trace

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from ra_widgets.diffusion import schedules
-from ra_widgets.diffusion.noise import BrownianNoise, ImageNoise
+from ra_widgets.diffusion.brownian import BrownianNoise
+from ra_widgets.diffusion.noise import ImageNoise
 from ra_widgets.diffusion.plan import plan
 from ra_widgets.diffusion.sampling import SAMPLERS
 

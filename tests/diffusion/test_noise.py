@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from ra_widgets.diffusion.noise import BrownianNoise, Generator, ImageNoise, job_seeds, philox_randn, randn, slerp
+from ra_widgets.diffusion.brownian import BrownianNoise
+from ra_widgets.diffusion.noise import Generator, ImageNoise, job_seeds, philox_randn, randn, slerp
 
 SHAPE = (4, 8, 12)
 
@@ -153,28 +156,44 @@ def test_brownian_is_one_path():
 
 
 def test_brownian_keeps_its_numbers_when_forgetting(monkeypatch):
-    """The store of nodes is bounded; what falls out of it is drawn again, the same."""
-    from ra_widgets.diffusion import noise
+    """The store of increments is bounded; what falls out of it is drawn again, the same."""
+    from ra_widgets.diffusion import brownian
 
     x, stretches = torch.zeros(2, *SHAPE), [(14.6, 6.0), (6.0, 3.0), (3.0, 0.1)]
     roomy = BrownianNoise(x, 0.03, 14.6, [1, 2])
     expected = [roomy(*stretch) for stretch in stretches]
-    monkeypatch.setattr(noise, "_KEPT_BYTES", 4 * SHAPE[0] * SHAPE[1] * SHAPE[2] * 4)
+    monkeypatch.setattr(brownian, "KEPT_BYTES", 4 * SHAPE[0] * SHAPE[1] * SHAPE[2] * 4)
     tight = BrownianNoise(x, 0.03, 14.6, [1, 2])
     assert all(torch.equal(tight(*stretch), one) for stretch, one in zip(stretches, expected, strict=True))
-    assert len(tight._nodes) <= 4 < len(roomy._nodes)
+    assert len(tight._known) <= 4 < len(roomy._known)
 
 
-def test_brownian_leaves_torchsde_alone():
+@pytest.mark.parametrize("shape", [(4, 3, 5), (4, 72, 64)])
+@pytest.mark.parametrize("rng", ["NV", "CPU"])
+@pytest.mark.filterwarnings("ignore:Should have:UserWarning")  # torchsde's own, about the unrounded ends
+def test_brownian_is_torchsdes_tree_to_the_bit(monkeypatch, rng, shape):
+    """In any order of asking, stretches inside each other, at the ends, and a millionth long."""
     import torchsde
+    from torchsde._brownian import brownian_interval
 
-    def alone() -> torch.Tensor:
-        tree = torchsde.BrownianTree(0.0, torch.zeros(3), 1.0, entropy=4)
-        return tree(0.0, 0.5)
-
-    before = alone()
-    BrownianNoise(torch.zeros(1, *SHAPE), 0.03, 14.6, [1])(1.0, 0.5)
-    assert torch.equal(alone(), before)
+    if rng == "NV":
+        monkeypatch.setattr(
+            brownian_interval, "_randn", lambda size, dtype, device, seed: randn(int(seed), size, "NV").to(dtype)
+        )
+    ends = (0.029167414, 14.614643)
+    times = [14.614643, 9.1234567, 4.500001, 4.5, 2.0, 0.75, 0.3333333, 0.1, 0.029167414]
+    stretches = [*pairwise(times), (9.1234567, 0.1), (14.614643, 0.029167414), (0.1, 0.75), *pairwise(times[::3])]
+    random.Random(4).shuffle(stretches)
+    x = torch.zeros(2, *shape)
+    seeds = [7, 2**40 + 3]
+    ours = BrownianNoise(x, *ends, seeds, rng)
+    t0, t1 = torch.tensor(ends[0]), torch.tensor(ends[1])
+    trees = [torchsde.BrownianTree(t0, torch.zeros(shape), t1, entropy=seed) for seed in seeds]
+    for start, end in stretches:
+        start, end = torch.tensor(start), torch.tensor(end)
+        low, high, sign = (start, end, 1) if start < end else (end, start, -1)
+        path = torch.stack([tree(low, high) for tree in trees]) * sign
+        assert torch.equal(ours(start, end), path / (end - start).abs().sqrt())
 
 
 def test_brownian_bad_options():

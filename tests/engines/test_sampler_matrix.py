@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from ra_widgets.diffusion import pipeline
+from ra_widgets.diffusion.brownian import BrownianNoise
 from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.guidance import CFGDenoiser
-from ra_widgets.diffusion.noise import BrownianNoise, ImageNoise
+from ra_widgets.diffusion.noise import ImageNoise
 from ra_widgets.diffusion.plan import plan
 from ra_widgets.diffusion.sampling import SAMPLERS, Step, pick_options
 from ra_widgets.diffusion.tasks.passes import Pass, conditioning, denoiser

@@ -14,12 +14,13 @@ from PIL import Image
 
 from ra_widgets.diffusion import tiled_diffusion
 from ra_widgets.diffusion.blending import mix_part, mix_parts
+from ra_widgets.diffusion.brownian import BrownianNoise
 from ra_widgets.diffusion.conditioning import Encoded, Part, TextEncoder, Timeline
 from ra_widgets.diffusion.control.steering import Steering
 from ra_widgets.diffusion.denoiser import LCMDenoiser, ModelDenoiser, diffusers_call
 from ra_widgets.diffusion.guidance import CFGDenoiser, Cond, GuidanceOptions, Refiner
 from ra_widgets.diffusion.masking import LatentMask
-from ra_widgets.diffusion.noise import BrownianNoise, ImageNoise
+from ra_widgets.diffusion.noise import ImageNoise
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.plan import SamplingPlan, plan
 from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
