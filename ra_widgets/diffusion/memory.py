@@ -81,12 +81,16 @@ def choose_threads(device: torch.device, size_bytes: int, pixels: int) -> int:
 
     Small work gains little from threads, and waits at every step for whichever thread the machine has taken away: beside one
     other busy program, a picture of the embedded model took 0.7 s with one thread and 27 s with two on two cores. So
-    small pictures of small models use half of the cores, everything else all of them.
+    small pictures of small models use half of the cores, everything else all of them; never more than ``OMP_NUM_THREADS``
+    says, for whoever sets it shares the machine with other work.
     """
     cores = max(1, (os.cpu_count() or 1))
-    if device.type != "cpu" or size_bytes >= LARGE or pixels > 256 * 256:
+    if device.type != "cpu":
         return cores
-    return max(1, min(cores // 2, 4))
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(wished) if wished.isdecimal() and int(wished) else cores
+    small = size_bytes < LARGE and pixels <= 256 * 256
+    return min(max(1, min(cores // 2, 4)) if small else cores, most)
 
 
 def dtype_name(dtype: torch.dtype) -> str:
