@@ -2,7 +2,8 @@
 
     python tools/contact_sheet.py [--model ra-mini] [--prompt ...] [--seed 7] [--steps 20] [-o docs/images/samplers.webp]
 
-About four minutes on one CPU core. Run it again when the embedded model changes.
+About four minutes on one idle CPU core. Run it again when the embedded model changes. Schedules that are the same by
+definition (Normal and Uniform, Polyexponential and Exponential) are drawn once and shown twice.
 """
 
 from __future__ import annotations
@@ -20,14 +21,25 @@ from ra_widgets.diffusion import memory, pipeline, tasks
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.jobs import Job
 from ra_widgets.library import resolve
-from ra_widgets.samplers import AUTOMATIC, SAMPLERS_INFO, SCHEDULER_NAMES
+from ra_widgets.samplers import AUTOMATIC, SAMPLERS_INFO, SCHEDULER_NAMES, SamplerInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER, INK, MUTED, ACCENT = "#f7f3ea", "#2b2a27", "#8a857a", "#c8402f"
-CELL, GAP, LEFT, TOP = 96, 4, 166, 44
+CELL, GAP, LEFT, TOP = 96, 4, 188, 44
 LIMIT = 600_000
 """Largest file, in bytes."""
 SCHEDULES = [name for name in SCHEDULER_NAMES if name != AUTOMATIC]
+SAME = {"Normal": "Uniform", "Polyexponential": "Exponential"}
+"""With default options the left is the right."""
+NOTES = {
+    "timesteps": "自己的时间表，调度不起作用 · its own timesteps; schedules change nothing",
+    "levels": "自己定噪声水平，调度几乎不起作用 · chooses its own levels; schedules change next to nothing",
+}
+
+
+def note(info: SamplerInfo) -> str:
+    """Why a sampler has one picture only, or ""."""
+    return NOTES["timesteps"] if info.timestep_based else NOTES["levels"] if info.own_levels else ""
 
 
 def make(model: pipeline.LoadedModel, request: ra.TextToImage) -> Image.Image:
@@ -58,12 +70,11 @@ def sheet(pictures: dict[tuple[str, str], Image.Image], title: str) -> Image.Ima
             x = LEFT + column * step
             if picture is None:
                 continue
-            if schedule == default and not info.timestep_based:
+            if schedule == default and not note(info):
                 draw.rectangle((x - 3, y - 3, x + CELL + 2, y + CELL + 2), ACCENT)
             page.paste(picture.resize((CELL, CELL), Image.Resampling.LANCZOS), (x, y))
-        if info.timestep_based:
-            words = "自己的时间表，调度不起作用 · its own timesteps, schedules change nothing"
-            draw.text((LEFT + step + 12, y + CELL / 2), words, MUTED, small, anchor="lm")
+        if note(info):
+            draw.text((LEFT + step + 12, y + CELL / 2), note(info), MUTED, small, anchor="lm")
     draw.text((LEFT, size[1] - 12), title, MUTED, small, anchor="ls")
     return page
 
@@ -81,7 +92,7 @@ def save(page: Image.Image, path: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=None)
-    parser.add_argument("--prompt", default="草地上的一只小狗，蓝天")
+    parser.add_argument("--prompt", default="草地上的一只狐狸")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images" / "samplers.webp")
@@ -95,8 +106,9 @@ def main() -> None:
     began = time.monotonic()
     pictures: dict[tuple[str, str], Image.Image] = {}
     for done, (name, sampler) in enumerate(SAMPLERS_INFO.items(), 1):
-        for schedule in SCHEDULES[:1] if sampler.timestep_based else SCHEDULES:
-            pictures[name, schedule] = make(model, request.replace(sampler=name, scheduler=schedule))
+        for schedule in SCHEDULES[:1] if note(sampler) else SCHEDULES:
+            known = pictures.get((name, SAME.get(schedule, "")))
+            pictures[name, schedule] = known or make(model, request.replace(sampler=name, scheduler=schedule))
         rest = (time.monotonic() - began) / done * (len(SAMPLERS_INFO) - done)
         print(f"{done}/{len(SAMPLERS_INFO)} {name}, about {rest:.0f} s to go", flush=True)
     title = f"{info.name} · {args.prompt} · {args.steps} steps · CFG {info.default_cfg:g} · seed {args.seed}"
