@@ -413,6 +413,8 @@ quiz("04.c")
 # | 微调一张喜欢的图 | 固定种子，`subseed_strength` 取 0.05 到 0.3 |
 # | 下结论 | 只动一个量，做成表格，用数字说话 |
 #
+# 每一种采样器和调度的出处、公式、选项，以及为什么有的搭配不好看，都写在[采样器与调度](../../docs/samplers.md)里。
+#
 # 前四课到这里就是全部的基本功了。接下来是[更大的画布](05_resolution.ipynb)、[图生图](06_img2img.ipynb)和[局部重绘](07_inpaint.ipynb)。
 
 # %% [markdown] tags=["lang-en"]
@@ -425,5 +427,7 @@ quiz("04.c")
 # | the same picture however many steps | samplers without an a and without SDE |
 # | to vary a picture you like | hold the seed, `subseed_strength` 0.05 to 0.3 |
 # | to draw conclusions | move one thing, make a table, let numbers speak |
+#
+# Papers, formulas and options of all samplers and schedules, and why some of them do not go well together, are in [samplers and schedules](../../docs/samplers.md).
 #
 # These are all the basics. What comes next: [larger canvases](05_resolution.ipynb), [image to image](06_img2img.ipynb), and [inpainting](07_inpaint.ipynb).
