@@ -69,16 +69,21 @@ function render(host) {
     const node = make(field);
     node.toggleAttribute("data-wide", Boolean(field.wide || field.kind === "segments"));
     if (ctx.get("texts")?.[`${field.name}.tip`]) ctx.say(node, { title: `${field.name}.tip` });
-    if (field.when) {
-      const [name, value] = field.when;
-      ctx.watch(name, () => {
-        node.hidden = ctx.get(name) !== value;
-      });
-    }
+    const [name, value] = field.when ?? [];
+    ctx.watch(name ? `unused ${name}` : "unused", () => {
+      node.hidden = Boolean(ctx.get("unused")?.includes(field.name) || (name && ctx.get(name) !== value));
+    });
     (field.more ? rest : grid).append(node);
   }
-  more.hidden = rest.childElementCount === 0;
-  ctx.root.append(grid, more);
+  ctx.watch("unused", () => {
+    more.hidden = [...rest.children].every((node) => node.hidden);
+  });
+  const note = h("p", { class: "ra-note", role: "note" });
+  ctx.watch("note", () => {
+    note.textContent = ctx.get("note") ?? "";
+    note.hidden = !note.textContent;
+  });
+  ctx.root.append(note, grid, more);
   return ctx.finish();
 }
 

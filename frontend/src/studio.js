@@ -104,11 +104,22 @@ function render(host) {
   // what was done, and the way back
   const said = h("span", { class: "ra-notice-text" });
   const undo = h("button", { type: "button", class: "ra-link ra-notice-undo", onclick: () => ctx.send({ type: "undo" }) }, icon("undo"), h("span", {}, ctx.text("notice.undo")));
-  const notice = h("div", { class: "ra-notice", role: "status", hidden: true }, said, undo, ctx.iconButton("ra-notice-close", "close", "notice.close", () => hideNotice()));
+  const notice = h("div", { class: "ra-notice", role: "status", popover: "manual", hidden: true }, said, undo, ctx.iconButton("ra-notice-close", "close", "notice.close", () => hideNotice()));
   let timer = null;
   const hideNotice = () => {
     clearTimeout(timer);
     notice.hidden = true;
+    if (notice.matches(":popover-open")) notice.hidePopover();
+  };
+  // in the top layer, at the foot of the window: on a tall tab the foot of the studio is far below
+  const showNotice = () => {
+    notice.hidden = false;
+    if (!notice.matches(":popover-open")) notice.showPopover();
+    const box = ctx.root.getBoundingClientRect();
+    const left = Math.max(box.left, 0);
+    const right = Math.min(box.right, window.innerWidth);
+    notice.style.setProperty("--ra-middle", `${(left + right) / 2}px`);
+    notice.style.setProperty("--ra-room", `${right - left}px`);
   };
   const hideLater = () => {
     clearTimeout(timer);
@@ -121,8 +132,9 @@ function render(host) {
     undo.hidden = !now.undo;
     if (now.number === told) return; // only in another language
     told = now.number;
-    notice.hidden = !now.text;
-    if (now.text) hideLater();
+    if (!now.text) return hideNotice();
+    showNotice();
+    hideLater();
   });
   ctx.root.append(notice);
   ctx.root.addEventListener("keydown", (event) => {

@@ -48,13 +48,16 @@ class FieldsPanel(RequestPanel):
 
     Subclasses list them in ``FIELDS``; each has a trait of its name. Options of all: ``wide`` (a line of its own),
     ``more`` (below "more"), ``when`` (``[name, value]``: only shown while that field has that value), ``tip`` (key).
-    A choice without values takes those of the trait ``<name>_values``.
+    A choice without values takes those of the trait ``<name>_values``. ``note`` is a sentence above the fields, ``unused``
+    names those that mean nothing just now.
     """
 
     BUNDLE = "fields"
     FIELDS: ClassVar[tuple[dict[str, Any], ...]] = ()
 
     fields = shared(tr.List(tr.Dict()))
+    note = shared(tr.Unicode(""))
+    unused = shared(tr.List(tr.Unicode()))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -103,6 +103,8 @@ class Rooms(RAWidget):
     def _open_tab(self, _: Any) -> None:
         self.header.tab = self.tab
         tab = self._tabs[self.tab]
+        if tab.id in self._tasks:
+            self._tasks[tab.id].opened()
         task = self.task(tab.id)
         if task is not None and task.source.image is None:
             self.shows = "input"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -199,3 +200,40 @@ def test_cropping_and_sketching_change_the_picture_and_can_be_undone(studio, bro
     assert studio.request().image.image.getcolors() == [(64 * 96, (255, 0, 0))]
     page.says("tool", name="nonsense")
     assert task.tool == "" and len(task.canvas.children) == 1
+
+
+def test_control_says_at_once_that_nothing_fits_and_what_to_do(studio, kernel, monkeypatch):
+    monkeypatch.setattr(type(kernel), "controls", property(lambda _: []))
+    studio.tab = "control"
+    task = studio.task("control")
+    task.opened()
+    for lang in ("zh_CN", "en"):
+        studio.lang = lang
+        assert "ControlNet" in task.base.note and kernel.model.name in task.base.note
+        words = set(re.findall(r"\w+", task.base.note))
+        assert {"canny", "softedge", "tile_resample"} <= words and not words & {"depth", "inpaint_only", "none"}
+    monkeypatch.undo()
+    studio.lang = "zh_CN"
+    task._infos = {"something": None}
+    task._tell_of_models()
+    assert task.base.note == ""
+
+
+def test_thresholds_are_called_what_they_are(studio, kernel, browser_of):
+    panel = studio.task("control").panel
+    named = {module.name: module for module in kernel.preprocessors}
+    for name in panel.module_values:
+        browser_of(panel).sets(module=name)
+        for trait, meant in (("threshold_a", named[name].a), ("threshold_b", named[name].b)):
+            assert (trait in panel.unused) == (meant is None)
+            if meant is not None:
+                assert (
+                    panel.texts[trait]
+                    == f"{catalogue('zh_CN')['control.slider.' + meant.label]}（默认 {meant.default:g}）"
+                )
+    browser_of(panel).sets(module="canny")
+    browser_of(panel).sets(threshold_a=50)
+    browser_of(panel).sets(module="softedge")
+    assert panel.threshold_a is None, "50 is no blur"
+    studio.lang = "en"
+    assert panel.texts["threshold_a"] == "Blur radius (default 1.5)"

@@ -76,6 +76,9 @@ class PictureTask:
     def model_changed(self) -> None:
         """For subclasses: another model is in use."""
 
+    def opened(self) -> None:
+        """For subclasses: the tab is opened again."""
+
     def picture_changed(self) -> None:
         """For subclasses: there is another picture, or none."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import traitlets as tr
 
 from ra_widgets.control_requests import ControlUnit
 from ra_widgets.errors import RAError
+from ra_widgets.i18n import t
 from ra_widgets.image_requests import ImageToImage
+from ra_widgets.paths import home
 from ra_widgets.requests import Request, TextToImage
 from ra_widgets.widgets._base import RAWidget, shared
 from ra_widgets.widgets._fields import Decimal, FieldsPanel, Whole, choice, number, slider, switch
@@ -70,10 +73,44 @@ class ControlUnitPanel(FieldsPanel):
     threshold_a = shared(Decimal(None, allow_none=True))
     threshold_b = shared(Decimal(None, allow_none=True))
 
+    def __init__(self, **kwargs: Any) -> None:
+        self._modules: dict[str, Any] = {}
+        super().__init__(**kwargs)
+        self.observe(lambda _: self._name_thresholds(), "module")
+
+    def describe(self, modules: Iterable[Any]) -> None:
+        """Offer these preprocessors (``kernel.preprocessors``), and call their thresholds by their own names."""
+        self._modules = {module.name: module for module in modules}
+        self.module_values = list(self._modules)
+        self._name_thresholds()
+
+    def _name_thresholds(self) -> None:
+        module = self._modules.get(self.module)
+        self.unused = [] if module is None else [n for n in ("threshold_a", "threshold_b") if not _meaning(module, n)]
+        self.texts = self._make_texts()
+
+    def _make_texts(self) -> dict[str, str]:
+        texts = super()._make_texts()
+        module = self._modules.get(self.module)
+        for name in ("threshold_a", "threshold_b"):
+            meant = _meaning(module, name)
+            if meant is not None:
+                label = t(f"control.slider.{meant.label}", self.lang)
+                texts[name] = self.word("threshold.named", name=label, default=f"{meant.default:g}")
+        for name in self._modules:
+            if name != "none":
+                texts[f"module:{name}"] = f"{name} · {t(f'control.module.{name}', self.lang)}"
+        return texts
+
     def values(self) -> dict[str, Any]:
         values = super().values()
         values.pop("unit_on")
         return values
+
+
+def _meaning(module: Any, name: str) -> Any:
+    """What a threshold of a preprocessor is, None if it has none."""
+    return None if module is None else module.a if name == "threshold_a" else module.b
 
 
 class ControlBasePanel(FieldsPanel):
@@ -114,11 +151,13 @@ class ControlTask(PictureTask):
         self._moving = False
         self._wanted = 0
         self._making = threading.Lock()
+        self.panel.describe(self.studio.kernel.preprocessors)
         self._offer()
         self._start = self.panel.values()
         self.list.on_add(self.add_unit)
         self.list.on_remove(self.remove_unit)
         self.list.observe(lambda change: self._select(change["new"]), "selected")
+        self.panel.observe(lambda _: self._module_changed(), "module")
         self.panel.observe(lambda _: self._refresh_map(), list(MAP_FIELDS))
         self.panel.observe(lambda change: setattr(self.preview, "weight", change["new"]), "weight")
         self.panel.observe(lambda change: self._suggest(change["new"]), "model")
@@ -138,10 +177,25 @@ class ControlTask(PictureTask):
         kernel = self.studio.kernel
         self._infos = {info.name: info for info in kernel.controls if info.kind in KINDS and info.fits(kernel.model)}
         self.panel.model_values = list(self._infos)
-        self.panel.module_values = [module.name for module in kernel.preprocessors]
+        self._tell_of_models()
         if self.panel.model not in self._infos and self._infos:
             self.panel.model = next(iter(self._infos))
             self._suggest(self.panel.model)
+
+    def _tell_of_models(self) -> None:
+        """Say at once, not only after 生成, that nothing fits, and what to do."""
+        kernel = self.studio.kernel
+        alone = [module.name for module in kernel.preprocessors if module.run is not None and not module.needs]
+        self.base.note = "" if self._infos else self.studio.word(
+            "control.none", model=kernel.model.name, folder=str(home() / "models" / "ControlNet"), modules=", ".join(alone)
+        )  # fmt: skip
+
+    def opened(self) -> None:
+        self._offer()
+
+    def language_changed(self) -> None:
+        super().language_changed()
+        self._tell_of_models()
 
     def _suggest(self, name: str) -> None:
         hint = self._infos[name].hint if name in self._infos else ""
@@ -161,6 +215,11 @@ class ControlTask(PictureTask):
         self.preview.source = image
         self._refresh_map()
         self._show_units()
+
+    def _module_changed(self) -> None:
+        """Thresholds of one preprocessor mean nothing to another."""
+        if not self._moving:
+            self.panel.threshold_a = self.panel.threshold_b = None
 
     def _refresh_map(self) -> None:
         """Make the map in a thread of its own: some preprocessors are networks. Only the newest wish counts."""
