@@ -30,7 +30,7 @@ from ra_widgets.library import upscalers
 from ra_widgets.library.control import ControlInfo, controls
 from ra_widgets.library.identify import ModelInfo, available, resolve
 from ra_widgets.pictures import Picture
-from ra_widgets.requests import Request, Series, TextToImage, Upscale
+from ra_widgets.requests import Request, SDUpscale, Series, TextToImage, Upscale
 from ra_widgets.results import Record, Result
 
 if TYPE_CHECKING:
@@ -122,6 +122,9 @@ class PipelineKernel:
             if isinstance(one, Upscale):
                 for name in filter(None, (one.upscaler, one.upscaler_2)):
                     upscalers.resolve(name)
+            elif isinstance(one, SDUpscale):
+                if one.upscaler:
+                    upscalers.resolve(one.upscaler)
             elif isinstance(one, TextToImage) and one.enable_hr:
                 upscalers.resolve(one.hr_upscaler, latent=True)
         job = self._job(request, keep)

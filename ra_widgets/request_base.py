@@ -289,6 +289,11 @@ class Generation(SamplingFields, RefinerFields, TileFields, Request):
         """Width and height of the result, None while the model's default is still to be filled in."""
         return (self.width, self.height) if self.width and self.height else None
 
+    @property
+    def sampled_size(self) -> tuple[int, int] | None:
+        """Width and height that the model works on: the result's, if it does not work piece by piece."""
+        return self.final_size
+
     def resolved(self, *, width: int, height: int, cfg_scale: float) -> Self:
         """The request with every default and random number settled.
 

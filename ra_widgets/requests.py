@@ -15,12 +15,13 @@ from ra_widgets.errors import InvalidRequest
 from ra_widgets.image_requests import DepthToImage, ImageToImage, Inpaint, Outpaint, Upscale
 from ra_widgets.pictures import Picture, distrust
 from ra_widgets.request_base import MAX_PIXELS, MAX_PROMPT, MAX_SEED, Generation, Request, problems_of
+from ra_widgets.sd_upscale_request import SDUpscale
 from ra_widgets.text_requests import TextToImage
 from ra_widgets.variation_requests import BlendPart, Series
 
 __all__ = [
     "KINDS", "MAX_PIXELS", "MAX_PROMPT", "MAX_SEED", "BlendPart", "ControlUnit", "DepthToImage", "Generation", "IPAdapterUnit",
-    "ImageToImage", "Inpaint", "Outpaint", "Picture", "Request", "Series", "TextToImage", "Upscale", "from_dict", "problems_of",
+    "ImageToImage", "Inpaint", "Outpaint", "Picture", "Request", "SDUpscale", "Series", "TextToImage", "Upscale", "from_dict", "problems_of",
 ]  # fmt: skip
 
 KINDS: dict[str, type[Request]] = {
@@ -30,6 +31,7 @@ KINDS: dict[str, type[Request]] = {
     "outpaint": Outpaint,
     "depth2img": DepthToImage,
     "upscale": Upscale,
+    "sd_upscale": SDUpscale,
 }
 """Request kinds by the name in their ``kind`` field."""
 

@@ -49,10 +49,11 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel
         "inpaint",
         "outpaint",
         "upscale",
+        "sd_upscale",
         "txt2img",
         "txt2img",
     ]
-    assert made[5].records[0].request.control[0].model == "ra-mini-control-edges"
+    assert made[6].records[0].request.control[0].model == "ra-mini-control-edges"
     assert True in values, "verify"
     assert sum(isinstance(value, dict) and "png" in value["image"] for value in values) == 1
     scope["kernel"].close()
@@ -63,7 +64,7 @@ def test_its_names_exist() -> None:
         assert hasattr(ra, name), name
     fields = {
         field
-        for name in ("ImageToImage", "Inpaint", "Outpaint", "DepthToImage", "Upscale", "ControlUnit")
+        for name in ("ImageToImage", "Inpaint", "Outpaint", "DepthToImage", "Upscale", "SDUpscale", "ControlUnit")
         for field in getattr(ra, name).model_fields
     }
     said = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)(?:=[^`]*)?`", TEXT))

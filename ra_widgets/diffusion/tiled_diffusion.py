@@ -108,7 +108,7 @@ def plan(model: LoadedModel, request: Any, width: int, height: int, batch: int) 
 def settled(model: LoadedModel, request: Any) -> Any:
     """A resolved request in which it stands whether the UNet works in tiles: that changes the picture, so it must be known
     to make the picture again."""
-    size = getattr(request, "final_size", None)
+    size = getattr(request, "sampled_size", None)
     if getattr(request, "tiled_diffusion", False) is not None or size is None or not model.own_engine:
         return request
     return request if fits(model, *size, request.batch_size) else request.replace(tiled_diffusion=True)

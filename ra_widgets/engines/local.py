@@ -19,7 +19,7 @@ from ra_widgets.events import Cancelled, Done, Failed, Loading, Started
 from ra_widgets.jobs import Job, JobQueue
 from ra_widgets.library import upscalers
 from ra_widgets.library.identify import ModelInfo, resolve
-from ra_widgets.requests import Request, Upscale
+from ra_widgets.requests import Request, SDUpscale, Upscale
 from ra_widgets.results import Record, Result
 
 if TYPE_CHECKING:
@@ -269,7 +269,7 @@ class LocalEngine:
 def _settle(request: Any, info: ModelInfo) -> Any:
     """Fill in the model's defaults and the random seed."""
     width, height = info.default_size
-    if isinstance(request, Upscale) and request.upscaler is None:
+    if isinstance(request, Upscale | SDUpscale) and request.upscaler is None:
         request = request.replace(upscaler=upscalers.default(info.name))
     return request.resolved(width=width, height=height, cfg_scale=info.default_cfg)
 

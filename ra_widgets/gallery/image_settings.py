@@ -14,7 +14,7 @@ from ra_widgets.errors import InvalidRequest
 from ra_widgets.gallery.settings import choose, number, take
 from ra_widgets.image_requests import FILLS, RESIZE_MODES
 from ra_widgets.pictures import Picture
-from ra_widgets.requests import DepthToImage, Generation, ImageToImage, Inpaint, Outpaint
+from ra_widgets.requests import DepthToImage, Generation, ImageToImage, Inpaint, Outpaint, SDUpscale
 
 SHORT = 32
 """Hex digits of a hash in the text."""
@@ -39,12 +39,15 @@ _SOFT: tuple[tuple[str, str], ...] = (
 )
 _ENABLED = "Soft inpainting enabled"
 _FILL_MODE = "Outpaint fill"
+_TILES, _UPSCALER, _SCALE = "SD upscale overlap", "SD upscale upscaler", "SD upscale scale"
+"""The first two are the webui's; its script does not write the third."""
 
 READ = {
     *(key for _, key in (*_IMAGE, *_SOFT)),
     *(_INIT, _MASK, _DEPTH, _ENABLED, _FILL_MODE, "Resize mode", "Denoising strength", "Mask mode", "Mask blur"),
     *("Mask blur x", "Mask blur y", "Inpaint area", "Masked area padding", "Masked content", "Conditional mask weight"),
     *(f"Outpaint {side}" for side in _SIDES),
+    *(_TILES, _UPSCALER, _SCALE),
 }
 """All keys that :func:`read` understands."""
 
@@ -52,7 +55,7 @@ READ = {
 # ---------------------------------------------------------------------------------------------------------- writing
 def written(request: Any) -> dict[str, Any]:
     """The fields of a request that starts from a picture; nothing for others."""
-    if not isinstance(request, (ImageToImage, Outpaint)):
+    if not isinstance(request, (ImageToImage, Outpaint, SDUpscale)):
         return {}
     fields: dict[str, Any] = {
         "Denoising strength": number(request.denoising_strength),
@@ -62,16 +65,24 @@ def written(request: Any) -> dict[str, Any]:
         fields |= {f"Outpaint {side}": getattr(request, side) for side in _SIDES if getattr(request, side)}
         fields |= {_FILL_MODE: request.fill_mode, "Mask blur": request.mask_blur}
         return fields
+    if isinstance(request, SDUpscale):
+        fields |= {_TILES: request.overlap, _UPSCALER: request.upscaler, _SCALE: number(request.scale)}
+        return fields | _others(request)
     if isinstance(request, Inpaint):
         fields |= _inpaint(request)
     if isinstance(request, DepthToImage) and request.depth_map is not None:
         fields[_DEPTH] = request.depth_map.sha256[:SHORT]
     if request.resize_mode != RESIZE_MODES[0]:
         fields["Resize mode"] = request.resize_mode
+    return fields | _others(request)
+
+
+def _others(request: Any) -> dict[str, Any]:
+    """The settings of ``_IMAGE`` that the request has and that are not at their defaults."""
     known = type(request).model_fields
+    fields: dict[str, Any] = {}
     for name, key in _IMAGE:
-        value = getattr(request, name)
-        if value != known[name].default:
+        if name in known and (value := getattr(request, name)) != known[name].default:
             fields[key] = str(value) if isinstance(value, bool) else number(value)
     return fields
 
@@ -112,6 +123,8 @@ def kind_of(
     given = {"image": image}
     if any(f"Outpaint {side}" in parsed for side in _SIDES):
         return Outpaint, given
+    if _UPSCALER in parsed:
+        return SDUpscale, given
     mask = mask or _stored(parsed, _MASK)
     if mask is not None:
         return Inpaint, given | {"mask": mask}
@@ -144,7 +157,11 @@ def read(kind: type[Generation], parsed: Mapping[str, Any], notes: list[str]) ->
         numbers((*((side, f"Outpaint {side}") for side in _SIDES), ("mask_blur", "Mask blur")))
         choose(fields, "fill_mode", _FILL_MODE, parsed, ("edge", "mirror", "noise", "latent noise"), notes)
         return fields
-    numbers(_IMAGE)
+    numbers(tuple(pair for pair in _IMAGE if pair[0] in kind.model_fields))
+    if kind is SDUpscale:
+        numbers((("overlap", _TILES), ("scale", _SCALE)))
+        fields["upscaler"] = str(parsed[_UPSCALER])[:200]
+        return fields
     choose(fields, "resize_mode", "Resize mode", parsed, RESIZE_MODES, notes)
     if kind is Inpaint:
         numbers((("mask_blur", "Mask blur"), ("mask_blur_x", "Mask blur x"), ("mask_blur_y", "Mask blur y")))

@@ -138,7 +138,7 @@ def _fields(request: Request, *, seed: int | None, model: str | None, model_hash
     if not isinstance(request, Generation):  # a picture that was only enlarged was made without any of these
         return {"Model hash": model_hash or None, "Model": model or None}
     name, schedule = samplers.resolve(request.sampler, request.scheduler)
-    cfg, size, strength = get("cfg_scale"), request.final_size, get("subseed_strength", 0)
+    cfg, size, strength = get("cfg_scale"), request.sampled_size, get("subseed_strength", 0)
     clip_skip = get("clip_skip", 1)
     batch, count = get("batch_size", 1), get("n_iter", 1)
     return (

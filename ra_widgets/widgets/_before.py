@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ra_widgets.image_requests import ImageToImage, Inpaint, Outpaint, Upscale
+from ra_widgets.sd_upscale_request import SDUpscale
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def has_before(request: Request) -> bool:
     """Whether a result of this request was made from a picture that is still there (pixels are not read)."""
-    return isinstance(request, ImageToImage | Outpaint | Upscale) and request.image.available
+    return isinstance(request, ImageToImage | Outpaint | Upscale | SDUpscale) and request.image.available
 
 
 def before_of(record: Record) -> Image | None:

@@ -68,6 +68,21 @@ def test_the_list_and_the_second_upscaler(tmp_path, capsys):
     assert "Postprocess upscaler 2: tiny, Postprocess upscaler 2 visibility: 0.5" in row["infotext"]
 
 
+def test_sd_upscale_takes_the_prompt_from_the_picture(tmp_path, capsys):
+    made = ["generate", "草地上的一只狗", "-o", "in.png", "--size", "64x64", "--steps", "1", "-q", "--seed", "5"]
+    assert main([*made, "-n", "模糊"]) == 0
+    capsys.readouterr()
+    words = ["upscale", "in.png", "-o", "out.png", "--sd", "-u", "tiny", "--steps", "3", "--strength", "0.4", "--json"]
+    assert main([*words, "--tile", "64", "--overlap", "16", "--seed", "7"]) == 0
+    out, err = capsys.readouterr()
+    (row,) = json.loads(out)
+    assert (row["width"], row["height"], row["seed"], row["upscaler"]) == (128, 128, 7, "tiny")
+    assert row["infotext"].startswith("草地上的一只狗\nNegative prompt: 模糊\n")
+    assert "SD upscale overlap: 16, SD upscale upscaler: tiny" in row["infotext"] and "步" in err
+    assert main([*words, "-p", "天空", "-f", "--tile", "128"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["infotext"].startswith("天空\n")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "part"),
     [
@@ -82,6 +97,10 @@ def test_the_list_and_the_second_upscaler(tmp_path, capsys):
         (["a.png", "--scale", "big"], 2, "big"),
         (["a.png", "b.png", "-o", "a.png"], 1, "文件夹"),
         (["bad.png"], 1, "bad.png"),
+        (["a.png", "--strength", "0.5"], 2, "--sd"),
+        (["a.png", "--sd", "--size", "99x99"], 2, "--scale"),
+        (["a.png", "--sd", "--strength", "1.5"], 1, "denoising_strength"),
+        (["a.png", "--sd", "--tile", "64", "--overlap", "64"], 1, "overlap"),
     ],
 )
 def test_mistakes_are_explained_before_the_work(tmp_path, capsys, words, code, part):

@@ -20,6 +20,7 @@ _MODULES = {
     "depth2img": "image_to_image",
     "outpaint": "outpaint",
     "upscale": "upscale",
+    "sd_upscale": "sd_upscale",
     "series": "series",
 }
 _ANY_MODEL = ("upscale", "series")
