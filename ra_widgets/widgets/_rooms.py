@@ -149,6 +149,7 @@ class Rooms(RAWidget):
         """
         request = record.to_request()
         kind = "control" if getattr(request, "control", ()) else str(getattr(request, "kind", ""))
+        kind = _tabs.ALSO.get(kind, kind)
         whole = not fields and kind in self._tabs
         task = self.task(kind) if whole else None
         if task is not None:

@@ -77,6 +77,9 @@ TABS: list[Tab] = [
 ]
 """All tabs, in the order in which they stand."""
 
+ALSO = {"sd_upscale": "upscale"}
+"""Kinds of requests that a tab of another name makes, too."""
+
 
 def register_tab(tab: Tab, *, after: str | None = None) -> None:
     """Add a tab (or replace the one of the same id) for studios made from now on; ``after`` the tab of this id."""

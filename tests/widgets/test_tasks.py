@@ -156,6 +156,32 @@ def test_outpaint_and_upscale_requests(studio):
     task.panel.scale = 1.5
     request = studio.request()
     assert (request.kind, request.scale, request.upscaler, request.upscaler_2) == ("upscale", 1.5, "RA x2", None)
+    assert "prompt" in studio.hidden["upscale"]
+
+
+def test_the_upscale_tab_with_a_model(studio):
+    """SD upscale: the prompt appears, the request has it, settings of its pictures come back, undo takes them away."""
+    studio.tab = "upscale"
+    task = studio.task("upscale")
+    task.source.image = PHOTO.resize((40, 32))
+    task.panel.fill(sd_upscale=True, denoising_strength=0.2, overlap=16, upscaler="Lanczos")
+    assert studio.hidden["upscale"] == ["size"]
+    studio.editor.prompt, studio.batch.n_iter, studio.batch.batch_size = "草地", 2, 2
+    studio.seed.seed, studio.sampler.steps = 4, 2
+    request = studio.request()
+    assert (request.kind, request.prompt, request.overlap, request.images) == ("sd_upscale", "草地", 16, 4)
+    assert request.width is None and request.batch_size == 1
+    record = studio.kernel.generate(request, n_iter=1, width=64, height=64).records[0]
+    assert "SD upscale overlap: 16" in record.infotext
+    task.panel.fill(sd_upscale=False, upscaler="Nearest", scale=3.0, denoising_strength=0.9, overlap=None)
+    assert "prompt" in studio.hidden["upscale"] and studio.request().kind == "upscale"
+    studio.tab = "txt2img"
+    studio.reuse(record)
+    assert studio.tab == "upscale" and task.panel.sd_upscale and studio.hidden["upscale"] == ["size"]
+    assert (task.panel.denoising_strength, task.panel.overlap, task.panel.upscaler) == (0.2, 16, "Lanczos")
+    studio.undo_send()
+    assert studio.tab == "txt2img" and not task.panel.sd_upscale and task.panel.scale == 3.0
+    assert task.panel.overlap is None and task.panel.upscaler == "Nearest"
 
 
 @pytest.mark.parametrize("name", ["img2img", "inpaint", "outpaint", "upscale"])

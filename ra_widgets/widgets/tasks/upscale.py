@@ -9,11 +9,15 @@ import traitlets as tr
 from ra_widgets.image_requests import Upscale
 from ra_widgets.library.upscalers import EMBEDDED
 from ra_widgets.paths import EMBEDDED as EMBEDDED_MODEL
+from ra_widgets.requests import Request, SDUpscale
 from ra_widgets.widgets._base import shared
-from ra_widgets.widgets._fields import Decimal, FieldsPanel, choice, slider
+from ra_widgets.widgets._fields import Decimal, FieldsPanel, Whole, choice, slider, switch
 from ra_widgets.widgets.tasks._task import PictureTask
+from ra_widgets.widgets.tasks.img2img import STRENGTH
 
 NONE = "None"
+IDLE = ("prompt", "sampler", "size", "seed", "batch", "advanced")
+"""The shared panels that mean nothing as long as no model paints."""
 
 
 class UpscalePanel(FieldsPanel):
@@ -21,7 +25,8 @@ class UpscalePanel(FieldsPanel):
 
     Attributes:
         upscaler: name of the method, one of ``upscaler_values``. scale: 1..8. upscaler_2, upscaler_2_visibility: a second
-            one, mixed in by 0..1.
+            one, mixed in by 0..1. sd_upscale: let the model paint the larger picture over, tile by tile; then denoising_strength says
+        how freely, and overlap by how many pixels tiles overlap (empty: what suits their size).
 
     Example:
         >>> panel = UpscalePanel(scale=2)
@@ -32,8 +37,11 @@ class UpscalePanel(FieldsPanel):
     FIELDS = (
         choice("upscaler", wide=True),
         slider("scale", 1, 8, 0.25, soft=4, wide=True),
-        choice("upscaler_2", more=True),
-        slider("upscaler_2_visibility", 0, 1, 0.05, more=True),
+        switch("sd_upscale", wide=True),
+        {**STRENGTH, "when": ["sd_upscale", True]},
+        slider("overlap", 0, 256, 8, soft=128, nullable=True, more=True, when=["sd_upscale", True]),
+        choice("upscaler_2", more=True, when=["sd_upscale", False]),
+        slider("upscaler_2_visibility", 0, 1, 0.05, more=True, when=["sd_upscale", False]),
     )
 
     upscaler_values = shared(tr.List(tr.Unicode(), default_value=["Lanczos", "Nearest"]))
@@ -42,9 +50,17 @@ class UpscalePanel(FieldsPanel):
     scale = shared(Decimal(2.0))
     upscaler_2 = shared(tr.Unicode(NONE))
     upscaler_2_visibility = shared(Decimal(0.5))
+    sd_upscale = shared(tr.Bool(False))
+    denoising_strength = shared(Decimal(0.3))
+    overlap = shared(Whole(None, allow_none=True))
 
     def values(self) -> dict[str, Any]:
+        """Fields of :class:`SDUpscale` if the model is to paint, else of :class:`Upscale`."""
         values = super().values()
+        foreign = ("upscaler_2", "upscaler_2_visibility") if self.sd_upscale else ("denoising_strength", "overlap")
+        values = {name: value for name, value in values.items() if name not in (*foreign, "sd_upscale")}
+        if self.sd_upscale:
+            return values
         if values["upscaler_2"] == NONE:
             values.update(upscaler_2=None, upscaler_2_visibility=0.0)
         return values
@@ -68,6 +84,29 @@ class UpscaleTask(PictureTask):
         # the project's own network is the best there is for what the embedded model draws
         if EMBEDDED in names and self.studio.kernel.model.name == EMBEDDED_MODEL:
             self.panel.upscaler = EMBEDDED
+        self.panel.observe(lambda _: self._uncover(), "sd_upscale")
 
-    def request(self) -> Upscale:
-        return Upscale(image=self.picture(), **self.values())
+    def _uncover(self) -> None:
+        """Show the prompt and what belongs to it, if a model is to paint."""
+        hides = ("size",) if self.panel.sd_upscale else IDLE
+        self.studio.hidden = {**self.studio.hidden, "upscale": list(hides)}
+
+    def request(self) -> Request:
+        picture, values = self.picture(), self.values()
+        if not self.panel.sd_upscale:
+            return Upscale(image=picture, **values)
+        shared_values = self.studio.values()
+        # tiles are as large as the model likes them; as many pictures as are asked for, one after another
+        count = shared_values.pop("batch_size", 1) * shared_values.pop("n_iter", 1)
+        shared_values.update(width=None, height=None, n_iter=count)
+        return SDUpscale(image=picture, **values, **shared_values)
+
+    def recall(self, request: Request) -> None:
+        super().recall(request)
+        self.panel.sd_upscale = isinstance(request, SDUpscale)
+
+    def more_state(self) -> dict[str, Any]:
+        return {name: getattr(self.panel, name) for name in self.panel.INPUTS}
+
+    def restore_more(self, more: dict[str, Any]) -> None:
+        self.panel.fill(**more)
