@@ -25,27 +25,32 @@ _LOW32, _SHIFT32 = np.uint64(0xFFFFFFFF), np.uint64(32)
 # CUDA's own float32 constants for uint32 -> (0, 1) and (0, 2 pi); only then computed with in double
 _TWO_POW32_INV = float(np.float32(2.3283064e-10))
 _TWO_POW32_INV_2PI = float(np.float32(2.3283064e-10 * 6.2831855))
+_AHEAD = 16
 _BLOCK = 1 << 14  # elements at a time: what the ten rounds touch stays in the second-level cache
 
 
-def philox_rows(seeds: Sequence[int], count: int, offset: int = 0, begin: int = 0) -> np.ndarray:
-    """Philox numbers of many generators at once: float32 [len(seeds), count], row i the numbers of seed i.
+def philox_rows(seeds: Sequence[int], count: int, offsets: Sequence[int] | int = 0) -> np.ndarray:
+    """Philox numbers of many generators, or of many draws, at once: float32 [len(seeds), count].
 
-    ``begin``: index of the first element. See :func:`philox_randn`, whose numbers they are.
+    Row i holds the numbers of seed i; ``offsets``: of all rows or one a row. See :func:`philox_randn`, whose numbers they are.
     """
     numbers = np.empty((len(seeds), count), dtype=np.float32)
-    rows = max(1, _BLOCK // max(count, 1))
+    height = max(1, _BLOCK // max(count, 1))
     keys = np.array([int(seed) & _MASK64 for seed in seeds], dtype=np.uint64)[:, None]
-    for row in range(0, len(seeds), rows):
+    each = [offsets] * len(seeds) if isinstance(offsets, int) else offsets
+    draws = np.array([offset & 0xFFFFFFFF for offset in each], dtype=np.uint64)[:, None]
+    for row in range(0, len(seeds), height):
+        rows = slice(row, row + height)
         for column in range(0, count, _BLOCK):
-            stop = min(column + _BLOCK, count)
-            index = np.arange(begin + column, begin + stop, dtype=np.uint64) & _LOW32
-            numbers[row : row + rows, column:stop] = _normal(*_philox4x32_10(keys[row : row + rows], index, offset))
+            index = np.arange(column, min(column + _BLOCK, count), dtype=np.uint64) & _LOW32
+            numbers[rows, column : column + _BLOCK] = _normal(*_philox4x32_10(keys[rows], index, draws[rows]))
     return numbers
 
 
-def _philox4x32_10(keys: np.ndarray, index: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray]:
-    """Words 0 and 1 of ten rounds over the counters (offset, 0, index, 0), a row a key, uint32 in uint64 [rows, n].
+def _philox4x32_10(keys: np.ndarray, index: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Words 0 and 1 of ten rounds over the counters (offset, 0, index, 0): uint32 in uint64 [rows, n].
+
+    ``keys``, ``offsets``: uint64 [rows, 1]; ``index``: uint64 [n].
 
     A product of two words keeps its high half in 64 bits. Nothing is computed that the two words do not need: in the
     first round one product is the same for all, the last two rounds leave out half of the work.
@@ -58,13 +63,13 @@ def _philox4x32_10(keys: np.ndarray, index: np.ndarray, offset: int) -> tuple[np
         k0, k1 = (k0 + _WEYL_A) & low, (k1 + _WEYL_B) & low
 
     # round 1: words 2 and 3 come out the same along a row; round 2: all words come to differ
-    p, q = int(_MULTIPLIER_A) * (offset & 0xFFFFFFFF), index * _MULTIPLIER_B
-    c0, c1, c2 = (q >> shift) ^ k0, q & low, k1 ^ np.uint64(p >> 32)
+    p, q = offsets * _MULTIPLIER_A, index * _MULTIPLIER_B
+    c0, c1, c2 = (q >> shift) ^ k0, q & low, k1 ^ (p >> shift)
     next_keys()
     first, second = c0 * _MULTIPLIER_A, c2 * _MULTIPLIER_B
     c0 = (second >> shift) ^ k0 ^ c1
     c1 = np.broadcast_to(second & low, first.shape).copy()
-    c2, c3 = (first >> shift) ^ (np.uint64(p & 0xFFFFFFFF) ^ k1), first & low
+    c2, c3 = (first >> shift) ^ ((p & low) ^ k1), first & low
     second = np.empty_like(first)
     for turn in range(2, 10):
         next_keys()
@@ -131,13 +136,24 @@ class Generator:
         self.rng = "CPU" if rng == "CPU" else "NV"
         self.drawn = 0
         self._torch = torch.Generator("cpu").manual_seed(self.seed & _MASK64) if self.rng == "CPU" else None
+        self._ahead = (0, np.empty((0, 0), dtype=np.float32))
+        """Draws made ahead, a row each, and which draw the first of them is."""
 
     def __call__(self, shape: Sequence[int]) -> torch.Tensor:
         """The next float32 tensor of this shape."""
         self.drawn += 1
         if self._torch is not None:
             return torch.randn(tuple(shape), generator=self._torch, dtype=torch.float32)
-        return torch.from_numpy(philox_randn(self.seed, shape, self.drawn - 1))
+        draw, count = self.drawn - 1, math.prod(shape)
+        if draw == 0 or count * 2 > _BLOCK or count == 0:
+            return torch.from_numpy(philox_randn(self.seed, shape, draw))
+        # a sampler that draws again will draw often: small pictures are cheaper drawn several at a time
+        first, rows = self._ahead
+        if rows.shape[1] != count or not first <= draw < first + len(rows):
+            first, size = draw, min(_AHEAD, _BLOCK // count)
+            rows = philox_rows([self.seed] * size, count, range(draw, draw + size))
+            self._ahead = (first, rows)
+        return torch.from_numpy(rows[draw - first].reshape(shape).copy())
 
 
 def randn(seed: int, shape: Sequence[int], rng: str = "NV") -> torch.Tensor:
