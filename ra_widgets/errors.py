@@ -6,7 +6,44 @@ page shows it in the language of the page while ``str(error)`` (a notebook, a lo
 
 from __future__ import annotations
 
-from ra_widgets.i18n import LANGUAGES, get_language, t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ra_widgets.i18n import LANGUAGES, catalogue, get_language, t
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a user probably did not mean, though the work goes on.
+
+    Attributes:
+        key: key of the sentence in the language catalogues. values: what its placeholders stand for, plain data.
+    """
+
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, lang: str | None = None) -> str:
+        """The sentence in one language (default: the current one)."""
+        return t(self.key, lang or get_language(), **self.values)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; :meth:`of` reads it back."""
+        return {"key": self.key, "values": dict(self.values)}
+
+    @classmethod
+    def of(cls, data: Any) -> Notice | None:
+        """From plain data, which may come from a picture's file; None if it is none of ours."""
+        if not isinstance(data, Mapping) or not isinstance(data.get("values", {}), Mapping):
+            return None
+        key = data.get("key")
+        if not isinstance(key, str) or ".warn." not in key or key not in catalogue(get_language()):
+            return None
+        return cls(key, dict(data.get("values", {})))
 
 
 class RAError(Exception):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ra_widgets.errors import Notice
     from ra_widgets.results import Record, Result
 
 
@@ -73,6 +74,13 @@ class Progress(Event):
     fraction: float = 0.0
     elapsed: float = 0.0
     eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something in the request probably is not what was meant; the job goes on. ``notice.text(lang)`` says what."""
+
+    notice: Notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ra_widgets.errors import Notice
 from ra_widgets.i18n import t
 from ra_widgets.requests import Request
 
@@ -67,6 +68,13 @@ class Record:
         """The prompt as typed."""
         return str(getattr(self.request, "prompt", ""))
 
+    @property
+    def warnings(self) -> list[Notice]:
+        """What in the request was probably not meant; ``.text(lang)`` is the sentence."""
+        listed = self.info.get("warnings")
+        found = [Notice.of(item) for item in listed] if isinstance(listed, list | tuple) else []
+        return [notice for notice in found if notice is not None]
+
     def to_request(self) -> Request:
         """The request that makes this picture again: same seed, same settings, one picture."""
         return self.request
@@ -103,6 +111,11 @@ class Result:
     def image(self) -> Image:
         """The first picture."""
         return self.records[0].image
+
+    @property
+    def warnings(self) -> list[Notice]:
+        """What in the request was probably not meant, each once; ``.text(lang)`` is the sentence."""
+        return list({notice.text(): notice for record in self.records for notice in record.warnings}.values())
 
     def __len__(self) -> int:
         return len(self.records)
@@ -151,11 +164,13 @@ def _bundle(records: list[Record], seconds: float) -> tuple[dict[str, Any], dict
     sheet.save(buffer, "PNG", compress_level=1)
     cells = "".join(_figure(record, image) for record, image in zip(records, images, strict=True))
     caption = html.escape(t("result.caption", count=len(records), seconds=f"{seconds:.2f}"))
+    said = dict.fromkeys(notice.text() for record in records for notice in record.warnings)
+    caption += "".join(f'<br><span style="color:#b26a00">! {html.escape(text)}</span>' for text in said)
     markup = (
         '<div class="ra-result" style="display:flex;flex-wrap:wrap;gap:10px;font:13px/1.5 system-ui,sans-serif">'
         f'{cells}<div style="flex-basis:100%;opacity:.7">{caption}</div></div>'
     )
-    plain = "\n".join(f"{record.prompt}  [seed {record.seed}]" for record in records)
+    plain = "\n".join([f"{record.prompt}  [seed {record.seed}]" for record in records] + [f"! {text}" for text in said])
     return {"text/html": markup, "image/png": buffer.getvalue(), "text/plain": plain}, {}
 
 

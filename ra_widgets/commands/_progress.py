@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ra_widgets.errors import JobCancelled, RAError
-from ra_widgets.events import Loading, Progress, Queued, Started
+from ra_widgets.events import Loading, Progress, Queued, Started, Warned
 from ra_widgets.i18n import t
 
 if TYPE_CHECKING:
@@ -146,6 +146,9 @@ def follow(
                 display.show(t("cli.generate.starting"), None)
             elif isinstance(event, Loading):
                 display.show(t("cli.generate.loading", model=event.model), event.fraction if event.fraction else None)
+            elif isinstance(event, Warned):
+                if not quiet:
+                    console.print(f"! {event.notice.text()}", style="yellow", markup=False)
             elif isinstance(event, Started):
                 display.show(words, among.fraction(0.0) if among else 0.0)
             elif isinstance(event, Progress):

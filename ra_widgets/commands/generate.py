@@ -127,6 +127,7 @@ def run(args: argparse.Namespace) -> int:
         report = {
             "seconds": round(result.seconds, 3),
             "model": model,
+            "warnings": [notice.text() for notice in result.warnings],
             "request": result.request.model_dump(mode="json"),
             "images": [_facts(record, place) for record, place in zip(result.records, places, strict=True)],
         }

@@ -16,6 +16,7 @@ import torch
 
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.textual_inversion import Embeddings, in_place
+from ra_widgets.errors import Notice
 from ra_widgets.library.embeddings import Embedding
 from ra_widgets.prompt import Chunk, parse_attention, prompt_schedule, split_and, split_chunks, split_networks
 from ra_widgets.prompt.chunks import BACKTRACK, FindEmbedding
@@ -116,7 +117,7 @@ class TextEncoder:
         """The embeddings that prompts and negative prompts will use, in order; looks for new files first.
 
         Raises:
-            ModelError: one of them does not fit the model or cannot be read.
+            ModelError: one of them cannot be read.
         """
         self.embeddings.refresh()
         if not self.embeddings.stamp:
@@ -136,11 +137,20 @@ class TextEncoder:
                             found[embedding] = None
         return list(found)
 
+    def doubtful(self, prompts: Iterable[str], used: Iterable[Embedding]) -> list[Notice]:
+        """What looks like an embedding in prompts and is read as plain words; see :meth:`Embeddings.doubtful`."""
+        used = list(used)
+        notices: list[Notice] = []
+        for prompt in dict.fromkeys(prompts):
+            found = self.embeddings.doubtful(split_networks(prompt)[0], used)
+            notices += [notice for notice in found if notice not in notices]
+        return notices
+
     def encode(self, text: str, clip_skip: int = 1, emphasis: str = "Original") -> Encoded:
         """Encode one text without schedule: embeds [77 * chunks, D] on the model's device and dtype.
 
         Raises:
-            ModelError: an embedding in it does not fit the model or cannot be read.
+            ModelError: an embedding in it cannot be read.
         """
         key = (text, clip_skip, emphasis, self.embeddings.stamp)
         if key in self._cache:

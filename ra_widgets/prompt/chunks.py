@@ -32,7 +32,10 @@ FindEmbedding = Callable[[Sequence[Any], int], "tuple[Any, int, int] | None"]
 
 
 def embedding_finder(
-    embeddings: Iterable[Any], tokenize: Callable[[str], Sequence[Token]], unknown: Token | None = None
+    embeddings: Iterable[Any],
+    tokenize: Callable[[str], Sequence[Token]],
+    unknown: Token | None = None,
+    fits: Callable[[Any], bool] = lambda embedding: True,
 ) -> FindEmbedding | None:
     """What :func:`split_chunks` asks for embeddings: they are found by the tokens of their names, the longest first.
 
@@ -42,6 +45,7 @@ def embedding_finder(
         embeddings: things with ``name`` and ``vectors`` (places taken).
         tokenize: the tokenizer of the prompt.
         unknown: its token for what it cannot read. A name that has it is left out: it would match anything unreadable.
+        fits: whether an embedding can be used with the model, asked when its name is met; if not, the name is just words.
     """
     by_first: dict[Token, list[tuple[list[Token], Any]]] = {}
     for embedding in embeddings:
@@ -53,7 +57,7 @@ def embedding_finder(
 
     def find(tokens: Sequence[Token], position: int) -> tuple[Any, int, int] | None:
         for name, embedding in by_first.get(tokens[position], ()):
-            if list(tokens[position : position + len(name)]) == name:
+            if list(tokens[position : position + len(name)]) == name and fits(embedding):
                 return embedding, embedding.vectors, len(name)
         return None
 

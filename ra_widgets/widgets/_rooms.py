@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets as tr
 
-from ra_widgets.errors import RAError
+from ra_widgets.errors import Notice, RAError
 from ra_widgets.i18n import t
 from ra_widgets.requests import Request
 from ra_widgets.results import Record
@@ -77,6 +77,7 @@ class Rooms(RAWidget):
         self._past: list[Before] = []
         self._notices = 0
         self._told = ("", "")
+        self._warned: list[Notice] = []
         self.hidden = {tab.id: list(tab.hides) for tab in known.values()}
 
     # -- tabs ------------------------------------------------------------------------------------------------------
@@ -200,9 +201,18 @@ class Rooms(RAWidget):
     def _tell(self, key: str, tab: str = "") -> None:
         self._notices += 1
         self._told = (key, tab)
+        self._warned = []
         self.notice = {"text": self._notice_text(), "undo": bool(self._past), "number": self._notices}
 
+    def _warn(self, notice: Notice) -> None:
+        """Tell what a job found doubtful, beside what it told before."""
+        self._notices += 1
+        self._warned = [*(known for known in self._warned if known != notice), notice][-3:]
+        self.notice = {"text": self._notice_text(), "undo": False, "number": self._notices}
+
     def _notice_text(self) -> str:
+        if self._warned:
+            return "\n".join(f"! {notice.text(self.lang)}" for notice in self._warned)
         key, tab = self._told
         return self.word(key, tab=t(self._tabs[tab].title, self.lang) if tab else "") if key else ""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ra_widgets.events import Event, Failed, ImageDone, Loading, Progress, Queued, Started
+from ra_widgets.errors import Notice
+from ra_widgets.events import Event, Failed, ImageDone, Loading, Progress, Queued, Started, Warned
 from ra_widgets.jobs import Job
 from ra_widgets.library.identify import ModelInfo
 from ra_widgets.requests import Request
@@ -46,6 +48,8 @@ class KernelWatch(RAWidget):
     _started: set[str]
     _submitting: threading.Lock
     _tasks: dict[str, PictureTask]
+    _warned: list[Notice]
+    _warn: Callable[[Notice], None]
 
     def _listen(self) -> None:
         self._stop_listening = self.kernel.add_listener(self._pump.put)
@@ -64,6 +68,9 @@ class KernelWatch(RAWidget):
             return
         if isinstance(event, Started):
             self._started.add(event.job_id)
+            self._warned = []
+        if isinstance(event, Warned):
+            self._warn(event.notice)
         if isinstance(event, Queued | Started) or event.final:
             self._refresh_queue()
         if isinstance(event, Loading):

@@ -53,6 +53,18 @@ def test_a_picture_from_the_terminal(tmp_path):
     assert not list(tmp_path.glob(".ra-*"))
 
 
+def test_doubtful_names_are_told(capsys):
+    """In the user's language, on stderr; in the JSON; never to those who asked for quiet."""
+    words = ["generate", "a cat, embedding:nowhere", "-o", "a.png", *QUICK]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "! 提示词里的 nowhere" in err.replace("\n", "") and "nowhere" not in out
+    assert main(["--lang", "en", *words, "--force", "--json", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    (warning,) = json.loads(out)["warnings"]
+    assert "nowhere" in warning and "no such file" in warning and err == ""
+
+
 def test_several_pictures_as_json(tmp_path, capsys):
     code = main(["generate", "一个红苹果", "-o", "a.webp", "--count", "2", "--batch-size", "2", "--seed", "7", *QUICK,
                  "--json", "--quiet", "--negative", "模糊", "--cfg", "3.5", "--sampler", "euler a"])  # fmt: skip

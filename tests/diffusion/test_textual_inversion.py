@@ -152,15 +152,64 @@ def test_schedules_and_names_in_names(model, folder):
     assert torch.equal(encoder.encode("a zqx9").embeds, encoder.encode("a dog").embeds)
 
 
-def test_another_width_is_an_error_before_any_work(model, folder, kernel):
+def keys(notices) -> list[str]:
+    for notice in notices:
+        assert notice.text("zh_CN") != notice.text("en") and "{" not in notice.text("zh_CN") + notice.text("en")
+    return [notice.key.removeprefix("embedding.warn.") for notice in notices]
+
+
+def test_another_width_is_plain_words_and_a_warning(model, folder, kernel):
+    """As in the webui the file is skipped; unlike it, the user hears of it: in events, result, record and notebook."""
+    plain = kernel.generate("a zqx", steps=2, seed=4)
+    assert plain.warnings == []
     save_file({"emb_params": torch.zeros(2, 768)}, folder / "zqx.safetensors")
-    with pytest.raises(ModelError, match="768") as caught:
-        kernel.generate("a zqx", steps=2)
-    assert "zqx" in caught.value.text("zh_CN") and "ra-mini" in caught.value.text("en")
-    kernel.generate("a cat", steps=1)
+    job = kernel.submit("a zqx", steps=2, seed=4)
+    result = job.result(60)
+    assert np.array_equal(pixels(result.records[0]), pixels(plain.records[0]))
+    warned = [event.notice for event in job.events() if event.name == "warned"]
+    assert keys(warned) == keys(result.warnings) == keys(result.records[0].warnings) == ["width"]
+    assert all(word in warned[0].text("zh_CN") and word in warned[0].text("en") for word in ("zqx", "768", "ra-mini"))
+    assert "TI hashes" not in result.records[0].infotext
+    bundle = result._repr_mimebundle_()[0]
+    assert warned[0].text() in bundle["text/plain"] and "768" in bundle["text/html"]
+    assert kernel.generate("a cat", steps=1).warnings == []
     save_file({"clip_l": torch.zeros(2, 768), "clip_g": torch.zeros(2, 1280)}, folder / "zqx.safetensors")
-    with pytest.raises(ModelError, match=r"768 \+ 1280"):
-        kernel.generate("a zqx", steps=2)
+    assert "768 + 1280" in kernel.generate("a zqx", steps=1).warnings[0].text("en")
+
+
+def test_doubtful_names(model, folder):
+    save_file({"emb_params": rows(model, "cat")}, folder / "zqx.safetensors")
+    save_file({"emb_params": rows(model, "dog")}, folder / "🦄🦄.safetensors")
+    (folder / "broken🦄.safetensors").write_bytes(b"<html>")
+    encoder = TextEncoder(model)
+
+    def doubts(text: str) -> list[str]:
+        return keys(encoder.doubtful([text, text], encoder.used([text], Timeline(10))))
+
+    assert doubts("a zqx, zqxx [cat:zqx:20], dog") == []
+    assert doubts("a [cat:zqx:20]") == [], "recognised, though never drawn"
+    assert doubts("a 🦄🦄 cat") == ["unmatched"]
+    assert doubts("a (broken🦄:1.2)") == ["unreadable"]
+    assert doubts("easy.pt, embedding:other, zqx.safetensors, 3.5 in, embedding: no") == ["missing", "missing"]
+    assert doubts("<lora:easy.pt:1> cat") == []
+
+
+def test_warnings_of_strange_pictures_do_no_harm():
+    from ra_widgets.errors import Notice
+
+    for data in (
+        None,
+        3,
+        "x",
+        {},
+        {"key": 5},
+        {"key": "studio.generate"},
+        {"key": "no.warn.such"},
+        {"key": "a", "values": 3},
+    ):
+        assert Notice.of(data) is None
+    found = Notice.of({"key": "embedding.warn.missing", "values": {"wrong": "<b>"}})
+    assert found is not None and found.text("en")
 
 
 @pytest.mark.parametrize(
@@ -238,8 +287,9 @@ def test_sdxl_gives_each_encoder_its_own_vectors(tmp_path, folder):
     assert torch.equal(found.embeds, expected.embeds) and torch.equal(found.pooled, expected.pooled)
     assert [embedding.name for embedding in found.used] == ["zqx"] and expected.used == ()
     save_file({"emb_params": torch.zeros(1, 768)}, folder / "zqx.safetensors")
-    with pytest.raises(ModelError, match=r"needs 32 \+ 48"):
-        encoder.used(["zqx"], Timeline(4))
+    assert encoder.used(["zqx"], Timeline(4)) == []
+    (notice,) = encoder.doubtful(["zqx"], [])
+    assert notice.key == "embedding.warn.width" and "needs 32 + 48" in notice.text("en")
 
 
 def test_explain_and_the_counter_know_them(model, folder):

@@ -87,6 +87,23 @@ def test_bad_requests_say_so_and_keep_everything(studio):
     finish(studio, job)
 
 
+def test_warnings_are_told_in_the_language_of_the_page(studio):
+    studio.editor.prompt = "一只小狗, embedding:nowhere <lora:none:1>"
+    finish(studio, studio.generate())
+    chinese = studio.notice["text"]
+    assert "nowhere" in chinese and "embeddings 文件夹" in chinese and "附加网络" in chinese and chinese.count("\n") == 1
+    assert not studio.notice["undo"]
+    studio.lang = "en"
+    assert "no such file" in studio.notice["text"] and studio._error == ""
+    number = studio.notice["number"]
+    studio.editor.prompt = "一只小狗"
+    finish(studio, studio.generate())
+    assert studio.notice["number"] == number
+    studio.editor.prompt = "embedding:elsewhere"
+    finish(studio, studio.generate())
+    assert "elsewhere" in studio.notice["text"] and "nowhere" not in studio.notice["text"]
+
+
 def test_a_full_disk_says_so(studio, kernel, monkeypatch):
     def full(*args, **kwargs):
         raise GalleryError("error.unexpected", kind="OSError", detail="No space left on device")

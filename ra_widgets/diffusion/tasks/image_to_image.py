@@ -33,7 +33,7 @@ def run(model: LoadedModel, request: ImageToImage, work: Work) -> None:
     Raises:
         InvalidRequest: the numbers or the mask leave nothing to do. OutOfMemory, EngineError, JobCancelled.
     """
-    spoken, facts = readable(model, request)
+    spoken, facts = readable(model, request, work)
     if request.loops > 1:
         _loops(model, request, spoken, work, facts)
         return

@@ -36,7 +36,7 @@ def run(model: LoadedModel, request: Outpaint, work: Work) -> None:
     Raises:
         InvalidRequest: the numbers leave nothing to do. OutOfMemory, EngineError, JobCancelled.
     """
-    spoken, facts = readable(model, request)
+    spoken, facts = readable(model, request, work)
     old = request.image.rgb()
     sheet = Sheet.of(request, model.latent_scale, model.info.default_size)
     for index in range(request.images):

@@ -27,7 +27,7 @@ from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
 from ra_widgets.diffusion.sampling_base import Step
 from ra_widgets.diffusion.tasks import channels, control
 from ra_widgets.diffusion.tasks.work import Work
-from ra_widgets.errors import EngineError, InvalidRequest
+from ra_widgets.errors import EngineError, InvalidRequest, Notice
 from ra_widgets.pictures import Picture
 from ra_widgets.prompt import split_networks
 from ra_widgets.requests import TextToImage
@@ -74,21 +74,23 @@ TEXTS = {
 """Request fields that hold prompts, and the infotext keys of their translations."""
 
 
-def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dict[str, Any]]:
+def readable(model: LoadedModel, request: TextToImage, work: Work | None = None) -> tuple[TextToImage, dict[str, Any]]:
     """The request with prompts that the model can read, and what was done to them, for the record.
 
     Chinese is put into English for models that do not read it (:mod:`ra_widgets.prompt.lexicon`); the picture's own request keeps
-    what was typed. Networks named in the prompt are not loaded yet: their names are recorded and logged. Textual
-    inversion embeddings are recorded as the webui does.
+    what was typed. Textual inversion embeddings are recorded as the webui does. What was probably not meant (networks, which are
+    not loaded yet; names of embeddings that are no embeddings here) is recorded as ``warnings`` and told to ``work``.
 
     Raises:
-        ModelError: an embedding in a prompt does not fit the model or cannot be read.
+        ModelError: an embedding in a prompt cannot be read.
     """
     facts: dict[str, Any] = {"infotext": {}}
+    notices: list[Notice] = []
     networks = sorted({n.args[0] for n in split_networks(request.prompt)[1] if n.args})
     if networks:
         log.warning("networks named in the prompt are not loaded: %s", ", ".join(networks))
         facts["networks_not_loaded"] = networks
+        notices.append(Notice("prompt.warn.networks", {"names": ", ".join(networks)}))
     if "zh" not in model.info.languages:
         request = _translated(request, facts)
     calls = SAMPLERS_INFO[request.sampler].total_steps(request.steps)
@@ -99,6 +101,11 @@ def readable(model: LoadedModel, request: TextToImage) -> tuple[TextToImage, dic
         # the webui's spelling: signs that would break its list are left out of names
         named = (e.name.replace(":", "").replace(",", "") for e in used)
         facts["infotext"]["TI hashes"] = ", ".join(f"{n}: {e.hash}" for n, e in zip(named, used, strict=True))
+    notices += text_encoder(model).doubtful(prompts, used)
+    if notices:
+        facts["warnings"] = [notice.to_dict() for notice in notices]
+        if work is not None:
+            work.warn(notices)
     names = control.labels(model, request)
     if names:
         facts["control"] = names

@@ -27,7 +27,7 @@ def run(model: LoadedModel, request: TextToImage, work: Work) -> None:
     assert request.width and request.height
     walk = plan_walk(model, request, request.sampler, request.scheduler, request.steps)
     timeline = Timeline(walk.cond_steps)
-    spoken, facts = readable(model, request)
+    spoken, facts = readable(model, request, work)
     first = Pass(
         walk,
         spoken.prompt,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from ra_widgets.errors import JobCancelled
-from ra_widgets.events import ImageDone, Preview, Progress
+from ra_widgets.errors import JobCancelled, Notice
+from ra_widgets.events import ImageDone, Preview, Progress, Warned
 from ra_widgets.jobs import Job
 from ra_widgets.results import Record
 
@@ -64,6 +64,11 @@ class Work:
         """Raise :class:`JobCancelled` if the job was cancelled. Call it before anything that takes long."""
         if self.job.cancelled:
             raise JobCancelled()
+
+    def warn(self, notices: Iterable[Notice]) -> None:
+        """Tell what the user probably did not mean."""
+        for notice in notices:
+            self.job.emit(Warned(job_id=self.job.id, notice=notice))
 
     def batch(self, size: int, passes: list[int] | None = None) -> None:
         """A batch of ``size`` pictures begins; ``passes``: the steps of each pass it takes."""
