@@ -99,6 +99,7 @@ def _drop_some(fields: dict[str, Any]) -> bool:
     for group in (
         ("schedule_min_sigma", "schedule_max_sigma"),
         ("seed_resize_from_w", "seed_resize_from_h"),
+        ("s_tmin", "s_tmax", "s_churn"),  # between ends the wrong way round nothing churns
         ("enable_hr",),
     ):
         present = [name for name in group if fields.get(name)]

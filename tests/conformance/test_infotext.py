@@ -174,6 +174,16 @@ def test_hires_fix_and_refiner_are_read_as_the_webui_writes_them() -> None:
     assert strange[0].hr_upscaler == "Latent" and any("R-ESRGAN" in note for note in strange[1])
 
 
+def test_ends_of_churn_the_wrong_way_round_never_churn() -> None:
+    """In the webui they switch it off; here they contradict each other, and are left out together with the churn."""
+    line = (
+        "a\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, Sigma churn: 5, Sigma tmin: 3, Sigma tmax: 1"
+    )
+    request, notes = infotext.convert(line)
+    assert (request.s_churn, request.s_tmin, request.s_tmax) == (0, 0, 0) and request.cfg_scale == 7
+    assert any("s_tmin" in note for note in notes)
+
+
 def test_key_equal_to_value_is_written_once() -> None:
     assert ", Tiling, " in infotext.format(TextToImage(prompt="p"), extra={"Tiling": "Tiling"})
 
@@ -281,12 +291,14 @@ def options(draw: st.DrawFn, sampler: str, brackets: bool) -> dict[str, object]:
     """The settings of the sampler beyond its name."""
     low, high = draw(st.just((0.0, 0.0)) | st.tuples(share(0.01, 1), share(2, 100)))
     resize = draw(st.just((0, 0)) | st.tuples(st.integers(1, 512), st.integers(1, 512)))
+    churned = sorted((draw(share(0, 1000)), draw(share(0, 1000))))
+    churned = draw(st.just([churned[1], 0.0]) | st.just(churned))
     refiner = draw(st.none() | MODELS)
     return {
         "eta": draw(st.none() | share(0, 1)),
         "s_churn": draw(share(0, 100)),
-        "s_tmin": draw(share(0, 1000)),
-        "s_tmax": draw(share(0, 1000)),
+        "s_tmin": churned[0],
+        "s_tmax": churned[1],
         "s_noise": draw(share(0, 2)),
         "eta_noise_seed_delta": draw(st.integers(0, MAX_SEED)) if samplers.SAMPLERS_INFO[sampler].uses_ensd else 0,
         "seed_resize_from_w": resize[0] * 8,

@@ -63,8 +63,8 @@ def test_what_must_be_the_same_is(kernel, sampler, schedule, other):
 
 @pytest.mark.parametrize("sampler", SAMPLER_NAMES)
 def test_a_member_of_a_batch_is_the_picture_made_alone(kernel, sampler):
-    batch = kernel.generate("a [red|green] car", seed=10, batch_size=3, sampler=sampler, **SMALL)
-    assert [record.seed for record in batch.records] == [10, 11, 12]
+    batch = kernel.generate("a [red|green] car", seed=10, batch_size=2, sampler=sampler, **SMALL)
+    assert [record.seed for record in batch.records] == [10, 11]
     record = batch.records[1]
     alone = kernel.generate(record.to_request()).images[0]
     assert abs(pixels(alone) - pixels(record.image)).max() <= 2
@@ -81,7 +81,7 @@ def test_a_run_resumed_from_its_latents_equals_one_uninterrupted(model, sampler)
     request = TextToImage(prompt="a [cat:dog:0.5] on the grass", sampler=sampler, **SMALL).replace(steps=5)
     walk = plan(sampler, None, request.steps, model.alphas_cumprod)
     this = Pass(walk, request.prompt, "", Timeline(walk.cond_steps), 64, 64)
-    seeds = [3, 4]
+    seeds = [3] if SAMPLERS_INFO[sampler].adaptive else [3, 4]
     options = pick_options(sampler, **walk.options, eta=1.0, s_churn=3.0)
     noise = ImageNoise(seeds, (4, 8, 8))
     with torch.inference_mode():

@@ -91,7 +91,9 @@ def test_warnings_are_told_in_the_language_of_the_page(studio):
     studio.editor.prompt = "一只小狗, embedding:nowhere <lora:none:1>"
     finish(studio, studio.generate())
     chinese = studio.notice["text"]
-    assert "nowhere" in chinese and "embeddings 文件夹" in chinese and "附加网络" in chinese and chinese.count("\n") == 1
+    assert (
+        "nowhere" in chinese and "embeddings 文件夹" in chinese and "附加网络" in chinese and chinese.count("\n") == 1
+    )
     assert not studio.notice["undo"]
     studio.lang = "en"
     assert "no such file" in studio.notice["text"] and studio._error == ""
