@@ -34,6 +34,8 @@ class SamplingFields(BaseModel):
         emphasis: how prompt weights act, one of :data:`EMPHASIS`.
         s_min_uncond: negative guidance minimum sigma (NGMS), 0..15; skip_early_cond: ignore the negative prompt in this
             first share of the steps, 0..1; pad_cond_uncond: lengthen the shorter prompt so that both run together.
+        pad_cond_uncond_v0, old_prompt_timelines: as webui before 1.6 did, for its pictures: DDIM and PLMS repeat or cut
+            the negative prompt; in ``[a:b:when]`` numbers below 1 are shares, others steps, and hires fix starts anew.
         cfg_rescale: guidance rescale, 0..1 (Lin et al. 2023, arXiv:2305.08891).
         schedule_min_sigma, schedule_max_sigma, schedule_rho: ends and curve of the schedule, 0: its own.
         beta_alpha, beta_beta: shape of the Beta schedule.
@@ -53,6 +55,8 @@ class SamplingFields(BaseModel):
     s_min_uncond: float = Field(0.0, ge=0, le=15)
     skip_early_cond: float = Field(0.0, ge=0, le=1)
     pad_cond_uncond: bool = False
+    pad_cond_uncond_v0: bool = False
+    old_prompt_timelines: bool = False
     cfg_rescale: float = Field(0.0, ge=0, le=1)
     schedule_min_sigma: float = Field(0.0, ge=0, le=1000)
     schedule_max_sigma: float = Field(0.0, ge=0, le=1000)

@@ -53,6 +53,8 @@ class Timeline:
 
     calls: int
     hires_calls: int | None = None
+    old: bool = False
+    """As webui before 1.6 counted, see :func:`ra_widgets.prompt.prompt_schedule`."""
 
 
 def chunks_of(
@@ -110,7 +112,7 @@ class TextEncoder:
         return self._part(text, 1.0, timeline, clip_skip, emphasis)
 
     def _part(self, text: str, weight: float, timeline: Timeline, clip_skip: int, emphasis: str) -> Part:
-        steps = prompt_schedule(text, timeline.calls, timeline.hires_calls)
+        steps = prompt_schedule(text, timeline.calls, timeline.hires_calls, timeline.old)
         return Part(weight, tuple((int(end), self.encode(words, clip_skip, emphasis)) for end, words in steps))
 
     def used(self, prompts: Iterable[str], timeline: Timeline) -> list[Embedding]:
@@ -126,7 +128,7 @@ class TextEncoder:
         found: dict[Embedding, None] = {}
         for prompt in prompts:
             text, _ = split_networks(prompt)
-            schedule = prompt_schedule(text, timeline.calls, timeline.hires_calls)
+            schedule = prompt_schedule(text, timeline.calls, timeline.hires_calls, timeline.old)
             for words in dict.fromkeys(words for _, words in schedule):
                 for name, tokenizer in tokenizers:
                     if tokenizer is None:

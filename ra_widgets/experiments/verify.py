@@ -7,14 +7,14 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ra_widgets._version import __version__
 from ra_widgets.errors import EngineError, GalleryError, InvalidRequest, ModelError, RAError
 from ra_widgets.experiments.metrics import Difference, difference, heat_map
-from ra_widgets.gallery import carriers, files, foreign
+from ra_widgets.gallery import carriers, files, foreign, settings
 from ra_widgets.i18n import t
 from ra_widgets.library.identify import ModelInfo, available
 from ra_widgets.requests import Request, from_dict
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 BATCH_TOLERANCE = 2
 """A member of a batch may differ from its single by rounding: at most this many of 255."""
+SCRIPT = "Script"
+OLD_RULES = ("Downcast alphas_cumprod", "Refiner switch by sampling steps")
+"""What old webui versions did otherwise and this engine does not: keys of the infotext (or filled in by its version)."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
 
 
@@ -247,7 +250,9 @@ def _open(picture: Any) -> tuple[Report, dict[str, Any]]:
         except InvalidRequest as error:
             report.reasons.append(Reason("unreadable", values={"detail": error.text()}))
     if report.request is None and found.source:
-        report.request, notes = found.convert(keep_model=False)
+        # scripts and rules of old versions have reasons of their own
+        known = {key: value for key, value in found.data.items() if key not in (*OLD_RULES, SCRIPT)}
+        report.request, notes = replace(found, data=known).convert(keep_model=False)
         report.reasons += [Reason("not_carried", values={"sentence": note}) for note in notes]
     if report.request is None:
         report.reasons.append(Reason("no_metadata", fatal=True))
@@ -309,6 +314,11 @@ def _explain(report: Report, data: dict[str, Any], made: Record) -> None:
         reasons.append(Reason("other_program", values={"source": report.source, "version": data.get("Version", "?")}))
         if report.request is not None and report.request.kind == "txt2img" and "Init image hash" in data:  # type: ignore[attr-defined]
             reasons.append(Reason("input_missing", values={"names": "image"}))
+        if data.get(SCRIPT):
+            reasons.append(Reason("script", values={"name": settings.short(data[SCRIPT])}))
+        old = [key for key in OLD_RULES if str(data.get(key, "")).lower() == "true"]
+        if old:
+            reasons.append(Reason("old_rules", values={"names": ", ".join(old), "version": data.get("Version", "?")}))
         if "VAE hash" in data or "VAE" in data:
             reasons.append(Reason("vae", values={"name": data.get("VAE") or data.get("VAE hash")}))
     from ra_widgets.prompt import split_networks

@@ -194,8 +194,10 @@ def test_old_versions() -> None:
     assert old["Old prompt editing timelines"] is True
     assert old["Pad conds v0"] is True
     assert old["Downcast alphas_cumprod"] is True
+    request = infotext.to_request(old)
+    assert request.old_prompt_timelines and request.pad_cond_uncond_v0
     middle = infotext.parse("a [b:c:5]\n" + line.format("v1.7.0-224-gabcdef") + ", Refiner: x")
-    assert "Old prompt editing timelines" not in middle
+    assert "Old prompt editing timelines" not in middle and not infotext.to_request(middle).old_prompt_timelines
     assert middle["Downcast alphas_cumprod"] is True
     for version in ("v1.7.0-225-gabcdef", "v1.10.1", "ra 0.1.0", "f2.0.1v1.10.1-previous-1-gabc", ""):
         assert "Downcast alphas_cumprod" not in infotext.parse("a\n" + line.format(version))
@@ -308,6 +310,8 @@ def options(draw: st.DrawFn, sampler: str, brackets: bool) -> dict[str, object]:
         "s_min_uncond": draw(share(0, 15)),
         "skip_early_cond": draw(share(0, 1)),
         "pad_cond_uncond": draw(st.booleans()),
+        "pad_cond_uncond_v0": draw(st.booleans()),
+        "old_prompt_timelines": draw(st.booleans()),
         "cfg_rescale": draw(share(0, 1)),
         "schedule_min_sigma": low,
         "schedule_max_sigma": high,

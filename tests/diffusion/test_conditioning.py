@@ -111,6 +111,8 @@ def test_and_and_schedules(encoder):
     assert torch.equal(negative.schedule[0][1].embeds, encoder.encode("a cat AND a dog").embeds)
     second = encoder.parts("a [cat:dog:1.5]", Timeline(10, 10))[0].schedule
     assert [end for end, _ in second] == [5, 10]
+    old = encoder.parts("a [cat:dog:1.5] [red:blue:0.3]", Timeline(10, 10, old=True))[0].schedule
+    assert [end for end, _ in old] == [1, 3, 10]
 
 
 def test_the_cache_knows_everything_that_matters(encoder):

@@ -82,7 +82,29 @@ def test_reasons(kernel, record, tmp_path):
     assert "networks" in changed(
         record.infotext.replace("星空下", "<lora:ink:1>星空下").replace("Seed: 77", "Seed: 78")
     )
-    assert "not_carried" in changed(record.infotext.replace("Seed: 77", "Seed: 78, Script: X/Y/Z plot"))
+    assert "not_carried" in changed(record.infotext.replace("Seed: 77", "Seed: 78, ADetailer model: face.pt"))
+    script = changed(record.infotext.replace("Seed: 77", "Seed: 78, Script: X/Y/Z plot"))
+    assert "script" in script and "not_carried" not in script
+    version = record.infotext.partition("Version: ")[2].split(",")[0]
+    old = record.infotext.replace("Seed: 77", "Seed: 78").replace(f"Version: {version}", "Version: v1.5.2")
+    assert "old_rules" in changed(old) and "not_carried" not in changed(old)
+    assert "not_carried" in changed(record.infotext.replace("Karras", "Sinusoidal")), "a schedule of another program"
+
+
+def test_old_prompt_timelines_verify(kernel, tmp_path):
+    """A webui before 1.6 read "1.5" as a step, and said so with its version only."""
+    fields = {"steps": 4, "seed": 5, "sampler": "Euler", "width": 64, "height": 64}
+    old, new = (
+        kernel.generate("a [cat:dog:1.5]", old_prompt_timelines=value, **fields).records[0] for value in (True, False)
+    )
+    assert not np.array_equal(np.asarray(old.image), np.asarray(new.image))
+    assert kernel.verify(old.path).same and kernel.verify(new.path).same
+    path = tmp_path / "old.png"
+    assert "Old prompt editing timelines: True" in old.infotext
+    text = old.infotext.replace(", Old prompt editing timelines: True", "")
+    carriers.save(old.image, path, text[: text.index("Version: ")] + "Version: v1.5.2")
+    report = kernel.verify(path)
+    assert report.request.old_prompt_timelines and report.same
 
 
 def test_jpeg_is_close_and_says_why(kernel, record, tmp_path):

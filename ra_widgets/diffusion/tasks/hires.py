@@ -46,7 +46,7 @@ def plan_second(model: LoadedModel, request: TextToImage, first: Timeline) -> Pa
         walk,
         request.hr_prompt or request.prompt,
         request.hr_negative_prompt or request.negative_prompt,
-        Timeline(first.calls, walk.info.total_steps(steps)),
+        Timeline(first.calls, walk.info.total_steps(steps), request.old_prompt_timelines),
         width // scale * scale,
         height // scale * scale,
         refine=True,

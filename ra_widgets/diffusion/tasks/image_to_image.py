@@ -97,7 +97,7 @@ class Painter:
             strength=request.denoising_strength,
             fixed_steps=request.img2img_fix_steps,
         )
-        timeline = Timeline(self.walk.info.total_steps(request.steps))
+        timeline = Timeline(self.walk.info.total_steps(request.steps), old=request.old_prompt_timelines)
         self.step = Pass(
             self.walk,
             request.prompt,

@@ -95,7 +95,7 @@ def readable(model: LoadedModel, request: TextToImage, work: Work | None = None)
         request = _translated(request, facts)
     calls = SAMPLERS_INFO[request.sampler].total_steps(request.steps)
     prompts = [text for name in TEXTS if (text := getattr(request, name, ""))] + blended_texts(request)
-    used = text_encoder(model).used(prompts, Timeline(calls))
+    used = text_encoder(model).used(prompts, Timeline(calls, old=request.old_prompt_timelines))
     if used:
         facts["embeddings"] = [{"name": e.name, "hash": e.hash, "vectors": e.vectors} for e in used]
         # the webui's spelling: signs that would break its list are left out of names
@@ -308,6 +308,7 @@ def guidance(model: LoadedModel, request: TextToImage, walk: SamplingPlan) -> Gu
         s_min_uncond=request.s_min_uncond,
         counts_timesteps=walk.info.timestep_based,
         skip_early_cond=request.skip_early_cond,
+        pad_v0=request.pad_cond_uncond_v0,
         pad_empty=text_encoder(model).encode("", request.clip_skip).embeds if request.pad_cond_uncond else None,
     )
 

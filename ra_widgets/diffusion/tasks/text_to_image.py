@@ -26,7 +26,7 @@ def run(model: LoadedModel, request: TextToImage, work: Work) -> None:
     """
     assert request.width and request.height
     walk = plan_walk(model, request, request.sampler, request.scheduler, request.steps)
-    timeline = Timeline(walk.cond_steps)
+    timeline = Timeline(walk.cond_steps, old=request.old_prompt_timelines)
     spoken, facts = readable(model, request, work)
     first = Pass(
         walk,
