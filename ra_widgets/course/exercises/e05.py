@@ -66,7 +66,7 @@ def hires(answer: Any) -> dict[str, Any]:
     if None in small or (record.width, record.height) != (2 * small[0], 2 * small[1]):
         raise Hint("course.05.2.twice", small=f"{small[0]} × {small[1]}", large=f"{record.width} × {record.height}")
     strength = request.denoising_strength  # type: ignore[attr-defined]
-    if not 0.15 <= strength <= 0.85:
+    if not 0.05 <= strength <= 0.85:
         raise Hint("course.05.2.strength", strength=f"{strength:g}")
     return {"small": f"{small[0]} × {small[1]}", "large": f"{record.width} × {record.height}"}
 
