@@ -19,6 +19,7 @@ LATENT_UPSCALERS = (
 PIXEL_UPSCALERS = ("None", "Lanczos", "Nearest")
 _MORE_UPSCALERS: list[Callable[[], Iterable[str]]] = []
 EMPHASIS = ("Original", "No norm", "Ignore", "None")
+NOISE_SCHEDULES = ("Default", "Zero Terminal SNR")
 
 
 class SamplingFields(BaseModel):
@@ -40,6 +41,10 @@ class SamplingFields(BaseModel):
         schedule_min_sigma, schedule_max_sigma, schedule_rho: ends and curve of the schedule, 0: its own.
         beta_alpha, beta_beta: shape of the Beta schedule.
         discard_penultimate: leave out the last sigma but one; sgm_noise_multiplier: start noise as SGM models want it.
+        s_min_uncond_all: NGMS at every call, not at every second one.
+        use_downcasted_alpha_bar: the noise schedule in half precision, as all pictures of webui before 1.7 have it
+            (SD 1.5: sigmas from .03127 to 14.6116); sd_noise_schedule: ``"Zero Terminal SNR"`` stretches the schedule so
+            that it ends in pure noise, for models that were trained so without saying it.
     """
 
     eta: float | None = Field(None, ge=0, le=1)
@@ -65,6 +70,9 @@ class SamplingFields(BaseModel):
     beta_beta: float = Field(0.6, gt=0, le=10)
     discard_penultimate: bool = False
     sgm_noise_multiplier: bool = False
+    s_min_uncond_all: bool = False
+    use_downcasted_alpha_bar: bool = False
+    sd_noise_schedule: Literal["Default", "Zero Terminal SNR"] = "Default"
 
     @model_validator(mode="after")
     def _sigma_range(self) -> Self:
@@ -111,10 +119,12 @@ class RefinerFields(BaseModel):
 
     Args:
         refiner_checkpoint: name of the model that takes over when ``refiner_switch_at`` (0..1) of the timesteps are done.
+        refiner_switch_by_sample_steps: count the sampler's calls instead, as webui before 1.8 did.
     """
 
     refiner_checkpoint: str | None = None
     refiner_switch_at: float = Field(0.8, ge=0, le=1)
+    refiner_switch_by_sample_steps: bool = False
 
 
 class HiresFields(BaseModel):

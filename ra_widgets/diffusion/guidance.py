@@ -73,11 +73,12 @@ class GuidanceOptions:
 @dataclass
 class Refiner:
     """A second model for the end of a run: ``make()`` gives (denoiser, conds, unconds) once ``switch_at`` of the
-    timesteps are done.
+    timesteps are done, or, if ``by_calls``, of ``total_steps``.
     """
 
     switch_at: float
     make: Callable[[], tuple[ModelDenoiser, Sequence[Sequence[Weighted]], Sequence[Cond]]]
+    by_calls: bool = False
 
 
 @dataclass
@@ -219,7 +220,10 @@ class CFGDenoiser:
             return
         table = self.denoiser.table(sigma.device)
         timestep = int((table - sigma.max()).abs().argmin())
-        if (len(table) - 1 - timestep) / len(table) >= self.refiner.switch_at:
+        done = (len(table) - 1 - timestep) / len(table)
+        if self.refiner.by_calls and self.total_steps:
+            done = self.step / self.total_steps
+        if done >= self.refiner.switch_at:
             self._use(*self.refiner.make())
             self.refiner = None
 

@@ -7,7 +7,8 @@ sigma-based and timestep-based samplers alike, so that no caller repeats the spe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
@@ -26,7 +27,7 @@ class SamplingPlan:
     :class:`ra_widgets.diffusion.denoiser.LCMDenoiser`). ``noise_gain``, ``init_gain``: start latents are ``init *
     init_gain + noise * noise_gain``.  ``options``: what the sampler must be given besides the user's options.
     ``noise_range``: smallest and largest sigma of the *full* schedule; webui's Brownian trees span it even where
-    img2img enters half way.
+    img2img enters half way.  ``alphas_cumprod``: what the plan was made from, for the denoiser; None: the model's own.
     """
 
     info: SamplerInfo
@@ -39,6 +40,7 @@ class SamplingPlan:
     extra_gain: float
     options: Mapping[str, float] = field(default_factory=dict)
     noise_range: tuple[float, float] = (0.0, 0.0)
+    alphas_cumprod: Any = None
 
     @property
     def cond_steps(self) -> int:
@@ -92,7 +94,9 @@ def plan(
     if info.timestep_based:
         if not _makes_steps(info, asked, strength, fixed_steps):
             raise nothing_to_do(info, asked, strength, fixed_steps)
-        return _timestep_plan(info, label, steps, t_enc, alphas_cumprod, always_discard_penultimate, unipc_skip_type)
+        made = _timestep_plan(info, label, steps, t_enc, alphas_cumprod, always_discard_penultimate, unipc_skip_type)
+        return replace(made, alphas_cumprod=alphas_cumprod)
+    given = alphas_cumprod
     if name == "LCM":
         alphas_cumprod = schedules.lcm_alphas(alphas_cumprod)
     _check_range(alphas_cumprod, sigma_min, sigma_max)
@@ -123,7 +127,7 @@ def plan(
         if not options["sigma_min"] < options["sigma_max"]:
             raise nothing_to_do(info, asked, strength, fixed_steps)
     run_steps = steps if t_enc is None else t_enc + 1
-    return SamplingPlan(info, label, sigmas, steps, run_steps, gain, 1.0, 1.0, options, noise_range)
+    return SamplingPlan(info, label, sigmas, steps, run_steps, gain, 1.0, 1.0, options, noise_range, given)
 
 
 def _check_range(alphas_cumprod, sigma_min: float | None, sigma_max: float | None) -> None:

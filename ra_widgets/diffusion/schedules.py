@@ -8,6 +8,7 @@ names differ from that on purpose, as they do in webui: "KL Optimal" ends at the
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,8 +24,20 @@ _AYS_SD15 = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.1
 _AYS_SDXL = (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029)
 
 
+@dataclass(frozen=True)
+class SigmaTable:
+    """A model's sigmas, ascending float32 [T], where they do not follow from its alphas: takes the alphas' place."""
+
+    sigmas: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.sigmas)
+
+
 def model_sigmas(alphas_cumprod) -> torch.Tensor:
     """The model's own sigmas, ascending float32 [T]: sqrt((1 - a) / a) of its cumulative alphas (any array-like)."""
+    if isinstance(alphas_cumprod, SigmaTable):
+        return alphas_cumprod.sigmas
     alphas = torch.as_tensor(np.asarray(alphas_cumprod) if not torch.is_tensor(alphas_cumprod) else alphas_cumprod)
     alphas = alphas.detach().to("cpu", torch.float32)
     return ((1 - alphas) / alphas) ** 0.5
@@ -42,6 +55,16 @@ def rescale_zero_terminal_snr(alphas_cumprod) -> torch.Tensor:
     alphas = roots**2
     alphas[-1] = _ZERO_SNR_LAST_ALPHA
     return alphas
+
+
+def halved(alphas_cumprod, whole_sigmas: bool = True) -> torch.Tensor | SigmaTable:
+    """The schedule in half precision, as webui before 1.7 had it ("Downcast alphas_cumprod").
+
+    For samplers on sigmas (``whole_sigmas``) webui divides in half precision and takes the root in single: that gives
+    the often copied range of .0312652550637722 to 14.611639022827148. The others use the rounded alphas.
+    """
+    half = torch.as_tensor(alphas_cumprod).detach().to("cpu", torch.float32).half()
+    return SigmaTable(((1 - half) / half).float() ** 0.5) if whole_sigmas else half.float()
 
 
 def lcm_alphas(alphas_cumprod, original_steps: int = 50) -> torch.Tensor:

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, MultipleOf
 
 from ra_widgets import samplers
 from ra_widgets.i18n import t
-from ra_widgets.request_fields import EMPHASIS, known_upscalers
+from ra_widgets.request_fields import EMPHASIS, NOISE_SCHEDULES, known_upscalers
 from ra_widgets.requests import Request, TextToImage
 
 NUMBERS: tuple[tuple[str, str], ...] = (
@@ -35,6 +35,7 @@ NUMBERS: tuple[tuple[str, str], ...] = (
 
 EXTRAS: tuple[tuple[str, str], ...] = (
     ("s_min_uncond", "NGMS"),
+    ("s_min_uncond_all", "NGMS all steps"),
     ("skip_early_cond", "Skip Early CFG"),
     ("pad_cond_uncond", "Pad conds"),
     ("pad_cond_uncond_v0", "Pad conds v0"),
@@ -50,6 +51,7 @@ EXTRAS: tuple[tuple[str, str], ...] = (
     ("beta_beta", "Beta schedule beta"),
     ("discard_penultimate", "Discard penultimate sigma"),
     ("sgm_noise_multiplier", "SGM noise multiplier"),
+    ("use_downcasted_alpha_bar", "Downcast alphas_cumprod"),
     ("old_prompt_timelines", "Old prompt editing timelines"),
     ("tiled_diffusion", "Tiled diffusion"),
     ("tile_size", "Tile size"),
@@ -72,7 +74,7 @@ ALIASES = {"Beta scheduler alpha": "Beta schedule alpha", "Beta scheduler beta":
 READ = {
     *(key for _, key in (*NUMBERS, *EXTRAS, *_HIRES, *_HIRES_TEXTS)),
     *("Eta", "Eta DDIM", "Emphasis", "RNG", "Refiner", "Refiner switch at", "Hires sampler", "Hires schedule type"),
-    *("Hires upscaler", *ALIASES),
+    *("Hires upscaler", "Noise Schedule", "Refiner switch by sampling steps", *ALIASES),
 }
 """All keys that :func:`read` understands."""
 
@@ -114,6 +116,10 @@ def written(request: Any, schedule: str) -> dict[str, Any]:
         fields |= _hires(request, schedule)
     if getattr(request, "refiner_checkpoint", None):
         fields |= {"Refiner": request.refiner_checkpoint, "Refiner switch at": number(request.refiner_switch_at)}
+        if request.refiner_switch_by_sample_steps:
+            fields["Refiner switch by sampling steps"] = "True"
+    if getattr(request, "sd_noise_schedule", "Default") != "Default":
+        fields["Noise Schedule"] = request.sd_noise_schedule
     return fields
 
 
@@ -158,9 +164,12 @@ def read(parsed: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     if data.get("RNG") == "CPU":
         fields["rng"] = "CPU"
     choose(fields, "emphasis", "Emphasis", data, EMPHASIS, notes)
+    choose(fields, "sd_noise_schedule", "Noise Schedule", data, NOISE_SCHEDULES, notes)
     if data.get("Refiner"):
         fields["refiner_checkpoint"] = _without_hash(data["Refiner"])
         take(fields, "refiner_switch_at", "Refiner switch at", data.get("Refiner switch at", 0.8), notes)
+        by_steps = data.get("Refiner switch by sampling steps", False)
+        take(fields, "refiner_switch_by_sample_steps", "Refiner switch by sampling steps", by_steps, notes)
     if "Hires upscale" in data or "Hires upscaler" in data or to_int(data.get("Hires resize-1", 0)):
         _read_hires(fields, data, notes)
     return fields

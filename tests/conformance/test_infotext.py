@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ra_widgets import samplers
 from ra_widgets.gallery import infotext
-from ra_widgets.request_fields import EMPHASIS, LATENT_UPSCALERS, PIXEL_UPSCALERS
+from ra_widgets.request_fields import EMPHASIS, LATENT_UPSCALERS, NOISE_SCHEDULES, PIXEL_UPSCALERS
 from ra_widgets.requests import MAX_SEED, TextToImage
 
 # webui 1.10's own expression, as the reference states it: the oracle for our linear scanner
@@ -205,6 +205,12 @@ def test_old_versions() -> None:
         "a\nSteps: 20, Sampler: DDIM, Seed: 1, Refiner: m, Refiner switch at: 0.8, Version: v1.7.0"
     )
     assert refiner["Refiner switch by sampling steps"] is True
+    request, notes = infotext.convert(
+        "a\nSteps: 20, Sampler: Euler, Seed: 1, Refiner: m, Refiner switch at: 0.8, Noise Schedule: Zero Terminal SNR, "
+        "NGMS: 1, NGMS all steps: True, Version: v1.6.0"
+    )
+    assert request.use_downcasted_alpha_bar and request.refiner_switch_by_sample_steps and request.s_min_uncond_all
+    assert request.sd_noise_schedule == "Zero Terminal SNR" and notes == []
 
 
 def test_first_pass_size_of_very_old_pictures() -> None:
@@ -320,11 +326,15 @@ def options(draw: st.DrawFn, sampler: str, brackets: bool) -> dict[str, object]:
         "beta_beta": draw(share(0.001, 10)),
         "discard_penultimate": draw(st.booleans()),
         "sgm_noise_multiplier": draw(st.booleans()),
+        "s_min_uncond_all": draw(st.booleans()),
+        "use_downcasted_alpha_bar": draw(st.booleans()),
+        "sd_noise_schedule": draw(st.sampled_from(NOISE_SCHEDULES)),
         "tiled_diffusion": draw(st.none() | st.booleans()),
         "tile_size": draw(st.none() | st.integers(16, 256).map(lambda cells: cells * 8)),
         "tile_overlap": draw(st.none() | st.integers(0, 15).map(lambda cells: cells * 8)),
         "refiner_checkpoint": refiner,
         "refiner_switch_at": draw(share(0, 1)) if refiner else 0.8,
+        "refiner_switch_by_sample_steps": draw(st.booleans()) if refiner else False,
     }
 
 

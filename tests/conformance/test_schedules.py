@@ -121,3 +121,19 @@ def test_zero_terminal_snr():
     assert np.allclose(scaled[:-1], expected[:-1], rtol=1e-4, atol=1e-9)
     assert scaled[0] == pytest.approx(ALPHAS[0], rel=1e-6)
     assert float(schedules.sigmas("Uniform", 20, scaled)[0]) == pytest.approx(4518.76, rel=1e-4)
+
+
+def test_half_precision_gives_the_range_that_old_programs_copied():
+    """Every webui before 1.7 on a GPU: these two numbers are written into many programs of that time."""
+    alphas = np.cumprod(1 - BETAS)
+    table = schedules.model_sigmas(schedules.halved(alphas))
+    assert (float(table[0]), float(table[-1])) == (0.0312652550637722, 14.611639022827148)
+    assert (table.diff() > 0).all()
+    made = schedules.sigmas("Karras", 20, schedules.halved(alphas)).double().numpy()
+    ramp = np.arange(20) / 19
+    expected = (
+        14.611639022827148 ** (1 / 7) + ramp * (0.0312652550637722 ** (1 / 7) - 14.611639022827148 ** (1 / 7))
+    ) ** 7
+    assert np.allclose(made[:-1], expected, rtol=1e-5)
+    rounded = schedules.halved(alphas, whole_sigmas=False)
+    assert rounded.dtype.is_floating_point and np.abs(rounded.numpy() - alphas).max() < 3e-4

@@ -231,6 +231,11 @@ def test_refiner_takes_over():
     values = [ask(model, float(table[t]))[0] for t in (999, 700, 410, 390, 100)]
     assert values == [1, 1, 1, 9, 9]
     assert made == [1]
+    # webui before 1.8: at 60 % of the calls, wherever these are
+    model = CFGDenoiser(
+        Recorder().denoiser, [[(cond(1), 1.0)]], [cond(1)], refiner=Refiner(0.6, make, by_calls=True), total_steps=5
+    )
+    assert [ask(model, float(table[t]))[0] for t in (999, 300, 200, 100, 50)] == [1, 1, 1, 9, 9]
 
 
 def test_seen_and_denoised():

@@ -9,7 +9,8 @@ import torch
 from ra_widgets import events
 from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.tasks import hires
-from ra_widgets.diffusion.tasks.passes import Pass, plan_walk, sample, to_image
+from ra_widgets.diffusion.tasks.passes import Pass, sample, to_image
+from ra_widgets.diffusion.tasks.walks import plan_walk
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.jobs import Job
 from ra_widgets.request_fields import LATENT_UPSCALERS, PIXEL_UPSCALERS

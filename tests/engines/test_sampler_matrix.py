@@ -148,3 +148,22 @@ def test_what_leaves_no_steps_is_refused_before_the_network_is_asked(kernel, fie
     assert caught.value.field == field and not asked
     for language in ("zh_CN", "en"):
         assert field in caught.value.text(language) and says in caught.value.text(language)
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes"),
+    [
+        ({"use_downcasted_alpha_bar": True}, True),
+        ({"use_downcasted_alpha_bar": True, "sampler": "DDIM"}, True),
+        ({"use_downcasted_alpha_bar": True, "sampler": "LCM"}, True),
+        ({"sd_noise_schedule": "Zero Terminal SNR"}, True),
+        ({"s_min_uncond": 10.0, "s_min_uncond_all": True}, True),
+        ({"refiner_switch_by_sample_steps": True}, False),
+    ],
+)
+def test_settings_of_old_pictures_act_and_verify(kernel, fields, changes):
+    base = TextToImage(prompt="a red car", negative_prompt="grass", seed=5, sampler="Euler", **SMALL)
+    plain = base.replace(**{name: value for name, value in fields.items() if name in ("sampler", "s_min_uncond")})
+    record = kernel.generate(base, **fields).records[0]
+    assert (pixels(record.image) != pixels(kernel.generate(plain).images[0])).any() == changes
+    assert kernel.verify(record.path).max_difference == 0

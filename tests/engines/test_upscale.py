@@ -10,7 +10,8 @@ from PIL import Image
 import ra_widgets as ra
 from ra_widgets import events
 from ra_widgets.diffusion.conditioning import Timeline
-from ra_widgets.diffusion.tasks.passes import Pass, plan_walk, sample, to_image, to_pixels
+from ra_widgets.diffusion.tasks.passes import Pass, sample, to_image, to_pixels
+from ra_widgets.diffusion.tasks.walks import plan_walk
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.errors import InvalidRequest, JobCancelled, ModelError
 from ra_widgets.gallery import carriers, infotext

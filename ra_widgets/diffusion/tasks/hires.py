@@ -11,8 +11,9 @@ import torch.nn.functional as F
 
 from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.pipeline import LoadedModel
-from ra_widgets.diffusion.tasks.passes import Pass, plan_walk, to_image, to_pixels
+from ra_widgets.diffusion.tasks.passes import Pass, to_image, to_pixels
 from ra_widgets.diffusion.tasks.upscale import tools
+from ra_widgets.diffusion.tasks.walks import plan_walk
 from ra_widgets.diffusion.tiles import Done
 from ra_widgets.library import upscalers as registry
 from ra_widgets.requests import TextToImage

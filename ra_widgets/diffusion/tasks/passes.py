@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,12 +22,12 @@ from ra_widgets.diffusion.guidance import CFGDenoiser, Cond, GuidanceOptions, Re
 from ra_widgets.diffusion.masking import LatentMask
 from ra_widgets.diffusion.noise import ImageNoise
 from ra_widgets.diffusion.pipeline import LoadedModel
-from ra_widgets.diffusion.plan import SamplingPlan, plan
+from ra_widgets.diffusion.plan import SamplingPlan
 from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
 from ra_widgets.diffusion.sampling_base import Step
 from ra_widgets.diffusion.tasks import channels, control
 from ra_widgets.diffusion.tasks.work import Work
-from ra_widgets.errors import EngineError, InvalidRequest, Notice
+from ra_widgets.errors import EngineError, Notice
 from ra_widgets.pictures import Picture
 from ra_widgets.prompt import split_networks
 from ra_widgets.requests import TextToImage
@@ -137,47 +137,6 @@ def _translated(request: TextToImage, facts: dict[str, Any]) -> TextToImage:
 def blended_texts(request: TextToImage) -> list[str]:
     """The further prompts of a blend."""
     return [text for part in request.prompt_blend for text in (part.prompt, part.negative_prompt) if text]
-
-
-def plan_walk(
-    model: LoadedModel,
-    request: TextToImage,
-    sampler: str,
-    scheduler: str,
-    steps: int,
-    strength: float | None = None,
-    fixed_steps: bool = False,
-    steps_field: str = "steps",
-) -> SamplingPlan:
-    """The walk down the sigmas for a request; ``steps_field`` is the field that ``steps`` came from.
-
-    Raises:
-        InvalidRequest: its numbers leave nothing to do.
-    """
-    try:
-        return plan(
-            sampler,
-            scheduler,
-            steps,
-            model.alphas_cumprod,
-            strength=strength,
-            fixed_steps=fixed_steps,
-            sigma_min=request.schedule_min_sigma or None,
-            sigma_max=request.schedule_max_sigma or None,
-            rho=request.schedule_rho or None,
-            alpha=request.beta_alpha,
-            beta=request.beta_beta,
-            always_discard_penultimate=request.discard_penultimate,
-            sgm_noise_multiplier=request.sgm_noise_multiplier,
-            sdxl=model.info.family == "sdxl",
-        )
-    except InvalidRequest as error:
-        if error.field != "steps" or steps_field == "steps":
-            raise
-        values = {name: value for name, value in error.values.items() if name != "field"}
-        raise InvalidRequest(error.key, field=steps_field, **values) from error  # type: ignore[arg-type]
-    except ValueError as error:
-        raise InvalidRequest("invalid.schedule", field=steps_field, detail=str(error), got=steps) from error
 
 
 def sample(
@@ -306,6 +265,7 @@ def guidance(model: LoadedModel, request: TextToImage, walk: SamplingPlan) -> Gu
         cfg_scale=float(request.cfg_scale or 0.0),
         rescale=request.cfg_rescale,
         s_min_uncond=request.s_min_uncond,
+        s_min_uncond_all=request.s_min_uncond_all,
         counts_timesteps=walk.info.timestep_based,
         skip_early_cond=request.skip_early_cond,
         pad_v0=request.pad_cond_uncond_v0,
@@ -325,14 +285,15 @@ def denoiser(
 ) -> ModelDenoiser:
     """The model's denoiser for this sampler; without steering and tiles made once."""
     kind = LCMDenoiser if walk.info.name == "LCM" else ModelDenoiser
+    alphas = model.alphas_cumprod if walk.alphas_cumprod is None else walk.alphas_cumprod
+    call = diffusers_call(model.unet, steer)
     if tiling is not None:
-        call = tiled_diffusion.TiledCall(diffusers_call(model.unet, steer), tiling, steer)
-        return kind(call, model.alphas_cumprod, model.prediction_type)
-    if steer is not None:
-        return kind(diffusers_call(model.unet, steer), model.alphas_cumprod, model.prediction_type)
+        return kind(tiled_diffusion.TiledCall(call, tiling, steer), alphas, model.prediction_type)
+    if steer is not None or alphas is not model.alphas_cumprod:
+        return kind(call, alphas, model.prediction_type)
     key = kind.__name__
     if key not in model.cache:
-        model.cache[key] = kind(diffusers_call(model.unet), model.alphas_cumprod, model.prediction_type)
+        model.cache[key] = kind(call, alphas, model.prediction_type)
     found: ModelDenoiser = model.cache[key]
     return found
 
@@ -346,9 +307,11 @@ def refiner(request: TextToImage, this: Pass, count: int, work: Work) -> Refiner
     def make() -> tuple[ModelDenoiser, Prompts, list[Cond]]:
         other = work.other_model(name)
         tiling = tiled_diffusion.plan(other, request, this.width, this.height, count)
-        return denoiser(other, this.walk, None, tiling), *conditioning(other, request, this, count)
+        # the request's noise schedule is the first model's; the webui gives a model that it loads its own
+        walk = replace(this.walk, alphas_cumprod=None)
+        return denoiser(other, walk, None, tiling), *conditioning(other, request, this, count)
 
-    return Refiner(request.refiner_switch_at, make)
+    return Refiner(request.refiner_switch_at, make, request.refiner_switch_by_sample_steps)
 
 
 def text_encoder(model: LoadedModel) -> TextEncoder:
