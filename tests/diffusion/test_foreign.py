@@ -64,7 +64,24 @@ def test_negative_prompt_and_guidance_are_heard(foreign: PipelineKernel) -> None
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("sampler", "Euler a"), ("scheduler", "Karras"), ("subseed_strength", 0.5), ("clip_skip", 2)],
+    [
+        ("sampler", "Euler a"),
+        ("scheduler", "Karras"),
+        ("subseed_strength", 0.5),
+        ("clip_skip", 2),
+        ("eta", 0.5),
+        ("s_churn", 3.0),
+        ("eta_noise_seed_delta", 31337),
+        ("cfg_rescale", 0.5),
+        ("s_min_uncond", 1.0),
+        ("schedule_rho", 5.0),
+        ("discard_penultimate", True),
+        ("enable_hr", True),
+        ("refiner_checkpoint", "other"),
+        ("emphasis", "No norm"),
+        ("tiled_diffusion", True),
+        ("use_downcasted_alpha_bar", True),
+    ],
 )
 def test_options_without_meaning_are_refused(foreign: PipelineKernel, option: str, value: object) -> None:
     if option == "clip_skip" and foreign.model.pipeline == "StableDiffusion3Pipeline":
@@ -76,6 +93,17 @@ def test_options_without_meaning_are_refused(foreign: PipelineKernel, option: st
         foreign.generate("apple", steps=1, **SIZE, **{option: value})
     for text in bilingual(caught.value):
         assert option in text and foreign.model.name in text
+
+
+def test_options_that_say_nothing_alone_are_no_obstacle(foreign: PipelineKernel) -> None:
+    fields = {
+        "subseed": 3,
+        "hr_scale": 1.5,
+        "refiner_switch_at": 0.5,
+        "denoising_strength": 0.4,
+        "tiled_diffusion": False,
+    }
+    assert foreign.generate("apple", seed=1, steps=1, **SIZE, **fields).images
 
 
 def test_cancel_within_one_step(foreign: PipelineKernel) -> None:

@@ -18,6 +18,14 @@ from ra_widgets.errors import ModelError
 from ra_widgets.requests import TextToImage
 
 GUIDANCE = ("guidance_scale", "true_cfg_scale")
+HEARD = frozenset(
+    """kind schema_version model prompt steps cfg_scale seed width height batch_size n_iter rng tiled_vae
+    subseed blend_mode denoising_strength hr_scale hr_resize_x hr_resize_y hr_upscaler hr_second_pass_steps hr_sampler
+    hr_scheduler hr_prompt hr_negative_prompt refiner_switch_at refiner_switch_by_sample_steps tile_size
+    tile_overlap""".split()
+)
+"""Fields that all these pipelines hear, and, below the first line, those that say nothing alone: what would give them a meaning
+(``subseed_strength``, ``prompt_blend``, ``enable_hr``, ``refiner_checkpoint``, ``tiled_diffusion``) is refused."""
 
 
 def run(model: LoadedModel, request: TextToImage, work: Work) -> None:
@@ -61,17 +69,10 @@ def _call(
 def _options(model: LoadedModel, request: TextToImage, known: set[str]) -> dict[str, Any]:
     """The pipeline's arguments for a request; refuses what it lacks."""
     name = model.info.name
-    refused = {
-        "sampler": request.sampler != TextToImage.model_fields["sampler"].default,
-        "scheduler": request.scheduler != TextToImage.model_fields["scheduler"].default,
-        "subseed_strength": request.subseed_strength > 0,
-        "prompt_blend": bool(request.prompt_blend),
-        "further_variations": bool(request.further_variations),
-        "clip_skip": request.clip_skip > 1 and "clip_skip" not in known,
-        "negative_prompt": bool(request.negative_prompt) and "negative_prompt" not in known,
-    }
-    for option, wanted in refused.items():
-        if wanted:
+    for option, field in type(request).model_fields.items():
+        value = getattr(request, option)
+        heard = option in HEARD or (option in ("negative_prompt", "clip_skip") and option in known)
+        if not heard and value != field.default and not (value is False and field.default is None):
             raise ModelError("model.option", name=name, option=option)
     options: dict[str, Any] = {
         "prompt": request.prompt,
