@@ -59,8 +59,8 @@ kernel = ra.PipelineKernel()
 #
 # ### 一张图，一个蒙版，一句话
 #
-# 蒙版是一张黑白图：**白的地方重画，黑的地方保留**。下面是工作台的蒙版画笔，已经替你涂好了一块椭圆。
-# 滚轮改笔的大小，右边有橡皮、套索、矩形和填充，`Ctrl+Z` 撤销。改一改也行，不改也行，然后运行下一格：
+# 蒙版（界面里叫“遮罩”）是一张黑白图：**白的地方重画，黑的地方保留**。下面是工作台的蒙版画笔，已经替你涂好了一块椭圆。
+# 滚轮改笔的大小，工具栏里还有橡皮、套索、矩形和填充，`Ctrl+Z` 撤销。改一改也行，不改也行，然后运行下一格：
 
 # %% [markdown] tags=["lang-en"]
 # ## Demo
@@ -68,7 +68,7 @@ kernel = ra.PipelineKernel()
 # ### A picture, a mask, a sentence
 #
 # A mask is a black and white picture: **white is painted anew, black is kept**. This is the mask painter of the workbench; an oval has been painted for you.
-# The wheel changes the size of the brush; there are an eraser, a lasso, a rectangle and a fill, and `Ctrl+Z` undoes. Change it or leave it, then run the next cell:
+# The wheel changes the size of the brush; the toolbar also has an eraser, a lasso, a rectangle and a fill, and `Ctrl+Z` undoes. Change it or leave it, then run the next cell:
 
 # %%
 image = kernel.generate(ra.TextToImage(prompt=T("草地上的一只猫", "a cat on the grass"), seed=8, steps=12)).image
