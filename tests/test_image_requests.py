@@ -76,7 +76,7 @@ def test_webui_numbers_are_names():
         (lambda: ra.ImageToImage(image=colours(), denoising_strength=float("nan")), "denoising_strength", "有限"),
         (lambda: ra.ImageToImage(image=colours(), resize_mode=4), "resize_mode", "Crop and resize"),
         (lambda: ra.ImageToImage(image=colours(), enable_hr=True), "enable_hr", "拼写"),
-        (lambda: ra.Inpaint(image=colours()), "mask", "遮罩"),
+        (lambda: ra.Inpaint(image=colours()), "mask", "蒙版"),
         (lambda: ra.Inpaint(image=colours(), mask=mask(24, 40)), "mask", "24×40"),
         (lambda: ra.Inpaint(image=colours(), mask=mask(), inpainting_fill=4), "inpainting_fill", "latent noise"),
         (lambda: ra.Outpaint(image=colours()), "left, right, top, bottom", "right=64"),

@@ -138,7 +138,7 @@ def test_outpaint(folder: Path) -> None:
         (["img2img", "{}", "--strength", "2"], 1, "denoising_strength"),
         (["img2img", "{}", "--strength", "much"], 2, "--strength"),
         (["img2img", "{}", "--resize-mode", "9"], 1, "resize_mode"),
-        (["inpaint", "{}"], 1, "遮罩"),
+        (["inpaint", "{}"], 1, "蒙版"),
         (["outpaint", "{}"], 1, "right=64"),
         (["outpaint", "{}", "--right", "64", "--size", "64x64"], 2, "--size"),
         (["img2img", "{}", "-o", "out.txt"], 2, "out.txt"),

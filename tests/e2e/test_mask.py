@@ -288,8 +288,8 @@ def test_what_python_does_appears_and_can_be_undone(easel: Easel):
 def test_a_mask_file(easel: Easel, tmp_path: Path):
     mask = np.zeros((150, 200), "uint8")
     mask[20:60, 30:90] = 255
-    Image.fromarray(mask).save(tmp_path / "遮罩.png")
-    got = easel.after(lambda: easel.page.set_input_files(".ra-mask input[type=file]", tmp_path / "遮罩.png"))
+    Image.fromarray(mask).save(tmp_path / "蒙版.png")
+    got = easel.after(lambda: easel.page.set_input_files(".ra-mask input[type=file]", tmp_path / "蒙版.png"))
     assert (got[44:116, 64:176] == 255).all() and (got[:36] == 0).all() and (got[:, 184:] == 0).all()
     with easel.page.expect_download() as caught:
         easel.page.click(".ra-save-mask")

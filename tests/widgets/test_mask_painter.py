@@ -158,7 +158,7 @@ def test_clear_invert_feather(painter):
 
 def test_files(painter, tmp_path):
     painter.mask = Image.new("L", (96, 64), 77)
-    path = painter.save(tmp_path / "遮罩.png")
+    path = painter.save(tmp_path / "蒙版.png")
     painter.clear()
     painter.load(path)
     assert painter.mask.getextrema() == (77, 77)

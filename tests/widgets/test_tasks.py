@@ -118,7 +118,7 @@ def test_inpaint_needs_picture_and_mask(studio, browser_of):
     assert "size" in studio.hidden["inpaint"] and studio.generate() is None and "原图" in studio._error
     task = studio.task("inpaint")
     task.source.image = PHOTO
-    assert task.painter.image.size == (64, 96) and studio.generate() is None and "遮罩" in studio._error
+    assert task.painter.image.size == (64, 96) and studio.generate() is None and "蒙版" in studio._error
     paint(task.painter, (10, 20, 30, 40))
     browser_of(task.panel).sets(inpaint_area="masked", mask_blur=2, inpainting_fill="latent noise")
     request = studio.request()
