@@ -15,6 +15,8 @@ import torch
 
 from ra_widgets.diffusion import schedules
 from ra_widgets.diffusion.brownian import BrownianNoise
+from ra_widgets.diffusion.denoiser import LCMDenoiser, ModelDenoiser
+from ra_widgets.diffusion.guidance import CFGDenoiser, Cond
 from ra_widgets.diffusion.noise import ImageNoise
 from ra_widgets.diffusion.plan import plan
 from ra_widgets.diffusion.sampling import SAMPLERS
@@ -189,6 +191,54 @@ def test_schedules_equal_k_diffusion(steps):
     assert torch.equal(power, oracle.get_sigmas_polyexponential(steps, low, high, rho=1.7))
 
 
+@pytest.mark.parametrize(("steps", "times"), [(12, 0), (24, 1), (40, 2)])
+def test_restart_is_heun_with_detours(steps, times):
+    """Xu et al.'s algorithm written out over k-diffusion's Heun: down to about .1, noise up to about 2, down again."""
+    sigmas = schedules.sigmas("Karras", steps, ALPHAS)
+    source, x = ImageNoise([3, 4], SHAPE), start(sigmas)  # not torch's generator, from which Heun draws, too
+    ours = SAMPLERS["Restart"](mixture, x, sigmas, noise_sampler=source.sampler(x))
+    source.restart()
+    oracle = kdiffusion.sampling()
+    detour = {0: 0, 1: 9, 2: steps // 4}[times]
+    main = oracle.get_sigmas_karras(steps - detour * times, float(sigmas[-2]), float(sigmas[0]))
+    low, high = (int((main - level).abs().argmin()) for level in (0.1, 2.0))
+    again = oracle.get_sigmas_karras(detour + 1, float(main[low]), float(main[high]))[:-1] if times else None
+    x = oracle.sample_heun(mixture, x, main[: low + 1] if times else main, disable=True)
+    for _ in range(times):
+        x = x + source.next() * (main[high] ** 2 - main[low] ** 2) ** 0.5
+        x = oracle.sample_heun(mixture, x, again, disable=True)
+    expected = oracle.sample_heun(mixture, x, main[low:], disable=True) if times else x
+    assert torch.isfinite(expected).all()
+    assert (ours - expected).abs().max() < LIMIT
+
+
+@pytest.mark.parametrize("cfg", [1.0, 6.25, 12.5])
+def test_ddim_cfgpp_is_the_papers_algorithm(cfg):
+    """Chung et al., algorithm 2, on the model's own scale: the guided picture, the unconditional noise; lambda = CFG / 12.5."""
+    table = schedules.model_sigmas(ALPHAS)
+
+    def eps(x: torch.Tensor, t: int, prompt: float) -> torch.Tensor:
+        wide = x * (1 + table[t] ** 2) ** 0.5
+        return (wide - mixture(wide + 0.1 * prompt, table[t][None])) / table[t]
+
+    def unet(x: torch.Tensor, t: torch.Tensor, cond: Any) -> torch.Tensor:
+        prompts = cond.context[:, 0, 0].tolist()
+        return torch.cat([eps(x[k : k + 1], round(float(t[k])), value) for k, value in enumerate(prompts)])
+
+    words = [Cond.constant(torch.full((77, 4), value)) for value in (1.0, 0.0)]
+    guided = CFGDenoiser(ModelDenoiser(unet, ALPHAS), [[(words[0], 1.0)]], [words[1]], cfg_scale=cfg)
+    planned = plan("DDIM CFG++", None, 20, ALPHAS)
+    x = ImageNoise([7], SHAPE).first()
+    ours = SAMPLERS["DDIM CFG++"](guided, planned.start(x), planned.sigmas)
+    scale = cfg / 12.5
+    for t, t_next in pairwise(range(951, 0, -50)):
+        a, a_next = float(ALPHAS[t]), float(ALPHAS[t_next])
+        plain, wanted = eps(x, t, 0.0), eps(x, t, 1.0)
+        picture = (x - (1 - a) ** 0.5 * (plain + scale * (wanted - plain))) / a**0.5
+        x = a_next**0.5 * picture + (1 - a_next) ** 0.5 * plain
+    assert (ours - x).abs().max() < 2e-5  # our timesteps are found from sigma and are whole to a thousandth
+
+
 class TestAgainstDiffusers:
     """The samplers k-diffusion lacks, against diffusers' schedulers on the same grid of timesteps.
 
@@ -256,3 +306,35 @@ class TestAgainstDiffusers:
         for t, sigma in zip(scheduler.timesteps, planned.sigmas[:-1], strict=True):
             x = scheduler.step(self.predict_noise(x, float(sigma)), t, x).prev_sample
         assert (ours - x).abs().max() < LIMIT
+
+    def test_lcm(self):
+        """Eight of the fifty distilled timesteps; both add fresh noise after each picture they believe."""
+        from diffusers import LCMScheduler
+
+        planned = plan("LCM", None, 8, ALPHAS)
+        table = schedules.model_sigmas(ALPHAS)
+        grid = [999 - 140 * k for k in range(8)]
+        assert torch.allclose(planned.sigmas[:-1], table[grid], rtol=1e-5)
+        first, extra = ImageNoise(SEEDS, SHAPE).next(), ImageNoise([3, 4], SHAPE)
+
+        def network(x: torch.Tensor, t: torch.Tensor, cond: Any) -> torch.Tensor:
+            return self.predict_noise(x, float(table[int(t[0])]))
+
+        denoiser = LCMDenoiser(network, ALPHAS)
+        ours = SAMPLERS["LCM"](
+            lambda x, sigma: denoiser(x, sigma, None),
+            planned.start(first),
+            planned.sigmas,
+            noise_sampler=extra.sampler(first),
+        )
+        extra.restart()
+        scheduler = LCMScheduler(clip_sample=False, set_alpha_to_one=False, **self.KWARGS)
+        scheduler.set_timesteps(timesteps=grid)
+        # webui's first noise has the standard deviation of the largest sigma, not of a whole noised picture
+        x = first * float(planned.sigmas[0]) / (1 + float(planned.sigmas[0]) ** 2) ** 0.5
+        drawn = iter([extra.next() for _ in grid])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("diffusers.schedulers.scheduling_lcm.randn_tensor", lambda *_, **__: next(drawn))
+            for t in grid:
+                x = scheduler.step(self.predict_noise(x, float(table[t])), t, x).prev_sample
+        assert (ours - x).abs().max() < 1e-4  # their part of the input in the answer is taken on another scale
