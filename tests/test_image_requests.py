@@ -35,6 +35,7 @@ def examples() -> list[ra.Request]:
         ra.Outpaint(prompt="海", image=image, right=64, control=unit()),
         ra.DepthToImage(prompt="海", image=image, depth_map=mask()),
         ra.Upscale(image=image, scale=3, upscaler="Nearest", upscaler_2="Lanczos", upscaler_2_visibility=0.5),
+        ra.SDUpscale(prompt="海", image=image, scale=3, upscaler="Lanczos", overlap=32, denoising_strength=0.2),
     ]
 
 
