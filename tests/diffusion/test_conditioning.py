@@ -115,6 +115,17 @@ def test_and_and_schedules(encoder):
     assert [end for end, _ in old] == [1, 3, 10]
 
 
+def test_comments_are_not_read(kernel):
+    """As in the webui; the record keeps them."""
+    fields = {"steps": 2, "seed": 3, "width": 64, "height": 64}
+    commented = kernel.generate(
+        "a cat # in the rain <lora:none:1>\n, night", negative_prompt="# all\nred", **fields
+    ).records[0]
+    plain = kernel.generate("a cat \n, night", negative_prompt="red", **fields).records[0]
+    assert commented.image.tobytes() == plain.image.tobytes() and commented.warnings == []
+    assert "# in the rain" in commented.request.prompt and kernel.verify(commented).same
+
+
 def test_the_cache_knows_everything_that_matters(encoder):
     first = encoder.encode("a cat")
     assert encoder.encode("a cat") is first and encoder.encoded == 1

@@ -29,7 +29,7 @@ from ra_widgets.diffusion.tasks import channels, control
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.errors import EngineError, Notice
 from ra_widgets.pictures import Picture
-from ra_widgets.prompt import split_networks
+from ra_widgets.prompt import split_networks, strip_comments
 from ra_widgets.requests import TextToImage
 from ra_widgets.samplers import SAMPLERS_INFO
 
@@ -78,7 +78,7 @@ def readable(model: LoadedModel, request: TextToImage, work: Work | None = None)
     """The request with prompts that the model can read, and what was done to them, for the record.
 
     Chinese is put into English for models that do not read it (:mod:`ra_widgets.prompt.lexicon`); the picture's own request keeps
-    what was typed. Textual inversion embeddings are recorded as the webui does. What was probably not meant (networks, which are
+    what was typed, comments too. Textual inversion embeddings are recorded as the webui does. What was probably not meant (networks, which are
     not loaded yet; names of embeddings that are no embeddings here) is recorded as ``warnings`` and told to ``work``.
 
     Raises:
@@ -86,6 +86,7 @@ def readable(model: LoadedModel, request: TextToImage, work: Work | None = None)
     """
     facts: dict[str, Any] = {"infotext": {}}
     notices: list[Notice] = []
+    request = _without_comments(request)
     networks = sorted({n.args[0] for n in split_networks(request.prompt)[1] if n.args})
     if networks:
         log.warning("networks named in the prompt are not loaded: %s", ", ".join(networks))
@@ -110,6 +111,22 @@ def readable(model: LoadedModel, request: TextToImage, work: Work | None = None)
     if names:
         facts["control"] = names
     return request, facts
+
+
+def _without_comments(request: TextToImage) -> TextToImage:
+    """The request as the model reads it: ``#`` hides the rest of its line, as in the webui."""
+    texts: dict[str, Any] = {
+        name: strip_comments(text) for name in TEXTS if "#" in (text := getattr(request, name, "") or "")
+    }
+    if any("#" in text for text in blended_texts(request)):
+        texts["prompt_blend"] = tuple(
+            part.replace(
+                prompt=strip_comments(part.prompt),
+                negative_prompt=None if part.negative_prompt is None else strip_comments(part.negative_prompt),
+            )
+            for part in request.prompt_blend
+        )
+    return request.replace(**texts) if texts else request
 
 
 def _translated(request: TextToImage, facts: dict[str, Any]) -> TextToImage:
