@@ -321,6 +321,9 @@ def _explain(report: Report, data: dict[str, Any], made: Record) -> None:
             reasons.append(Reason("old_rules", values={"names": ", ".join(old), "version": data.get("Version", "?")}))
         if "VAE hash" in data or "VAE" in data:
             reasons.append(Reason("vae", values={"name": data.get("VAE") or data.get("VAE hash")}))
+    was, now = (str(facts.get("translator") or "") for facts in (info, made.info))
+    if ours and was != now:
+        reasons.append(Reason("translator", values={"was": was or "-", "now": now or "-"}))
     from ra_widgets.prompt import split_networks
 
     prompt = str(getattr(report.request, "prompt", ""))

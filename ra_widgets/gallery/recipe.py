@@ -141,6 +141,7 @@ _USED = {
     *("Prompt", "Negative prompt", "Sampler", "Schedule type", "Model", "Model-1", "Model-2", "Model hash"),
     # what an English-only model was given: made anew from the prompt as typed
     *("Translated prompt", "Translated negative prompt", "Translated hires prompt", "Translated hires negative prompt"),
+    "Translator",
     "TI hashes",  # of the embeddings that the prompt names
     *("Version", "User", "Batch pos", "App", *variation_settings.READ, *(settings.READ - {"Denoising strength"})),
 }

@@ -161,6 +161,11 @@ def segment(text: str, extra: Mapping[str, str] | None = None, offset: int = 0) 
     return words
 
 
+def has_chinese(text: str) -> bool:
+    """Whether there is anything to translate."""
+    return _RUN.search(text) is not None
+
+
 def translate(
     text: str, extra: Mapping[str, str] | None = None, engine: Callable[[str], str] | None = None
 ) -> Translation:
@@ -170,7 +175,8 @@ def translate(
         text: the prompt, with any syntax. Nothing inside ``<name:args>`` is touched.
         extra: the user's own words, ``{zh: en}``; they win over all lists.
         engine: a better translator of plain Chinese phrases (a local MarianMT or language model, say). The structure of
-            the prompt is still kept by this function; ``words`` still says what the glossary makes of it.
+            the prompt is still kept by this function; ``words`` still says what the glossary makes of it, which is taken
+            where the engine has no answer.
     """
     networks = [(network.start, network.end) for network in find_networks(text)]
     out: list[str] = []
@@ -181,7 +187,7 @@ def translate(
             _between(out, text[position : match.start()])
             found = segment(match.group(), extra, match.start())
             words += found
-            _append(out, _literal(engine(match.group())) if engine else _arrange(found))
+            _append(out, (_literal(engine(match.group())) if engine else "") or _arrange(found))
             position = match.end()
         _between(out, text[position:start])
         out.append(text[start:end])

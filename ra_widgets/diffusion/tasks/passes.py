@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ra_widgets.diffusion import tiled_diffusion
+from ra_widgets.diffusion import tiled_diffusion, translation
 from ra_widgets.diffusion.blending import mix_part, mix_parts
 from ra_widgets.diffusion.brownian import BrownianNoise
 from ra_widgets.diffusion.conditioning import Encoded, Part, TextEncoder, Timeline
@@ -27,7 +27,7 @@ from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
 from ra_widgets.diffusion.sampling_base import Step
 from ra_widgets.diffusion.tasks import channels, control
 from ra_widgets.diffusion.tasks.work import Work
-from ra_widgets.errors import EngineError, Notice
+from ra_widgets.errors import EngineError, ModelError, Notice
 from ra_widgets.pictures import Picture
 from ra_widgets.prompt import split_networks, strip_comments
 from ra_widgets.requests import TextToImage
@@ -93,7 +93,7 @@ def readable(model: LoadedModel, request: TextToImage, work: Work | None = None)
         facts["networks_not_loaded"] = networks
         notices.append(Notice("prompt.warn.networks", {"names": ", ".join(networks)}))
     if "zh" not in model.info.languages:
-        request = _translated(request, facts)
+        request = _translated(request, facts, notices)
     calls = SAMPLERS_INFO[request.sampler].total_steps(request.steps)
     prompts = [text for name in TEXTS if (text := getattr(request, name, ""))] + blended_texts(request)
     used = text_encoder(model).used(prompts, Timeline(calls, old=request.old_prompt_timelines))
@@ -129,14 +129,42 @@ def _without_comments(request: TextToImage) -> TextToImage:
     return request.replace(**texts) if texts else request
 
 
-def _translated(request: TextToImage, facts: dict[str, Any]) -> TextToImage:
-    from ra_widgets.prompt.lexicon import translate
+def _translator(notices: list[Notice]) -> translation.LocalTranslator | None:
+    """The library's translator, if it has one that can be used."""
+    from ra_widgets.library import translators
+
+    try:
+        source = translators.chosen()
+        return None if source is None else translation.load(source)
+    except ModelError as error:
+        notices.append(Notice("translator.warn.unusable", {"reason": error.text()}))
+        return None
+
+
+def _translated(request: TextToImage, facts: dict[str, Any], notices: list[Notice]) -> TextToImage:
+    from ra_widgets.prompt.lexicon import Translation, has_chinese
+    from ra_widgets.prompt.lexicon import translate as by_glossary
+
+    texts_given = [getattr(request, name, "") or "" for name in TEXTS] + blended_texts(request)
+    engine = _translator(notices) if any(map(has_chinese, texts_given)) else None
+
+    def translate(text: str) -> Translation:
+        nonlocal engine
+        if engine is not None:
+            try:
+                return by_glossary(text, engine=engine)
+            except ModelError as error:
+                notices.append(Notice("translator.warn.unusable", {"reason": error.text()}))
+                engine = None
+        return by_glossary(text)
 
     found = {name: translate(getattr(request, name)) for name in TEXTS if hasattr(request, name)}
     changed = {name: translation for name, translation in found.items() if translation.changed}
     if changed:
         facts["translation"] = {name: {"text": x.text, "unknown": x.unknown} for name, x in changed.items()}
         facts["infotext"] |= {TEXTS[name]: translation.text for name, translation in changed.items()}
+        if engine is not None:
+            facts["translator"] = facts["infotext"]["Translator"] = engine.source.name
     texts: dict[str, Any] = {name: translation.text for name, translation in changed.items()}
     blend = tuple(
         part.replace(
