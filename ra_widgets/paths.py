@@ -77,6 +77,13 @@ def embeddings_dirs() -> list[Path]:
     return list(dict.fromkeys(folder.resolve() for folder in candidates if folder.is_dir()))
 
 
+def wildcards_dir() -> Path | None:
+    """The folder of wildcard files: ``RA_WILDCARDS``, else ``home()/"wildcards"``; None if it does not exist."""
+    named = os.environ.get("RA_WILDCARDS", "").strip()
+    folder = Path(named).expanduser() if named else home() / "wildcards"
+    return folder if folder.is_dir() else None
+
+
 def embedded_model() -> Path:
     """The folder of the embedded model (an ordinary diffusers folder).
 

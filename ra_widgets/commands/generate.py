@@ -33,6 +33,9 @@ def arguments(parser: shell.Parser) -> None:
     parser.option("--scheduler", metavar="NAME")
     parser.option("--batch-size", metavar="N")
     parser.option("--count", metavar="N")
+    parser.option("--template")
+    parser.option("--combinations")
+    parser.option("--wildcards", metavar="DIR")
     parser.option("--tiled", key="cli.pictures.tiled")
     parser.option("--model", metavar="NAME")
     parser.option("--device", metavar="NAME", default="auto")
@@ -98,7 +101,13 @@ def targets(output: str | None, images: int, *, force: bool) -> list[Path]:
 
 def run(args: argparse.Namespace) -> int:
     """Make the pictures, show the progress, say where they are."""
-    request = request_from(args)
+    from ra_widgets.requests import Series
+
+    request: TextToImage | Series = request_from(args)
+    if args.template or args.combinations or args.wildcards:
+        from ra_widgets.experiments.templates import from_template
+
+        request = from_template(request_from(args), args.wildcards, combinations=args.combinations)
     paths = targets(args.output, request.images, force=args.force)
 
     from ra_widgets.commands._export import export
@@ -133,9 +142,11 @@ def run(args: argparse.Namespace) -> int:
         }
         shell.out().print_json(json.dumps(report, ensure_ascii=False), ensure_ascii=False)
         return shell.EXIT_OK
-    plain = shell.out()
+    plain, drawn = shell.out(), isinstance(request, Series)
     for record, place in zip(result.records, places, strict=True):
         plain.print(t("cli.generate.saved", path=str(place), seed=record.seed), markup=False)
+        if drawn:
+            plain.print("  " + record.prompt, markup=False)
     if not args.quiet:
         console.print(
             t("cli.generate.summary_line", count=len(places), seconds=f"{result.seconds:.2f}", model=model), style="dim"
@@ -148,6 +159,7 @@ def _facts(record: Record, place: Path | None) -> dict[str, Any]:
         "path": str(place),
         "gallery_path": str(record.path),
         "id": record.id,
+        "prompt": record.prompt,
         "seed": record.seed,
         "width": record.width,
         "height": record.height,
