@@ -107,9 +107,21 @@ class TextEncoder:
         return [self._part(member, float(weight), timeline, clip_skip, emphasis) for member, weight in split_and(text)]
 
     def negative(self, prompt: str, timeline: Timeline, clip_skip: int = 1, emphasis: str = "Original") -> Part:
-        """The negative prompt: never split at ``AND``."""
+        """The negative prompt: never split at ``AND``. SDXL's is nothing but zeros when it is empty all the way."""
         text, _ = split_networks(prompt)
-        return self._part(text, 1.0, timeline, clip_skip, emphasis)
+        part = self._part(text, 1.0, timeline, clip_skip, emphasis)
+        steps = prompt_schedule(text, timeline.calls, timeline.hires_calls, timeline.old)
+        if self.model.info.family != "sdxl" or any(words for _, words in steps):
+            return part
+        return Part(part.weight, tuple((end, self._zeros(encoded)) for end, encoded in part.schedule))
+
+    def _zeros(self, like: Encoded) -> Encoded:
+        """An :class:`Encoded` of zeros, the same object each time."""
+        key = ("zeros", tuple(like.embeds.shape), like.embeds.dtype, like.embeds.device)
+        if key not in self._cache:
+            pooled = None if like.pooled is None else torch.zeros_like(like.pooled)
+            self._cache[key] = Encoded(torch.zeros_like(like.embeds), pooled)
+        return self._cache[key]
 
     def _part(self, text: str, weight: float, timeline: Timeline, clip_skip: int, emphasis: str) -> Part:
         steps = prompt_schedule(text, timeline.calls, timeline.hires_calls, timeline.old)

@@ -16,6 +16,7 @@ from ra_widgets.diffusion.clip_tokenizer import make_tokenizer
 from ra_widgets.diffusion.conditioning import TextEncoder, Timeline, chunks_of
 from ra_widgets.kernel import PipelineKernel
 from ra_widgets.library import resolve
+from tests.diffusion import tiny
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,59 @@ def test_comments_are_not_read(kernel):
     plain = kernel.generate("a cat \n, night", negative_prompt="red", **fields).records[0]
     assert commented.image.tobytes() == plain.image.tobytes() and commented.warnings == []
     assert "# in the rain" in commented.request.prompt and kernel.verify(commented).same
+
+
+@pytest.fixture(scope="module")
+def xl(tmp_path_factory):
+    folder = tiny.sd("sdxl", tmp_path_factory.mktemp("xl") / "xl")
+    return pipeline.load(resolve(folder), memory.choose_device("cpu"), "fp32")
+
+
+def test_sdxl_equals_the_pipelines_own_encoding(xl):
+    """Two encoders side by side, one layer early, and the second's pooled vector; an empty negative prompt is zeros."""
+    encoder = TextEncoder(xl)
+    with torch.inference_mode():
+        embeds, zeros, pooled, pooled_zeros = xl.pipe.encode_prompt(
+            "a red cat", device="cpu", do_classifier_free_guidance=True
+        )
+        found = encoder.encode("a red cat")
+        assert torch.equal(found.embeds, embeds[0]) and torch.equal(found.pooled, pooled[0])
+        empty = encoder.negative("", Timeline(4)).schedule[0][1]
+        assert torch.equal(empty.embeds, zeros[0]) and torch.equal(empty.pooled, pooled_zeros[0])
+        assert not empty.embeds.any() and encoder.encode("").embeds.any()
+        for negative in ("[:]", "dog", "[:dog:2]", " "):
+            assert encoder.negative(negative, Timeline(4)).schedule[0][1].embeds.any(), "not empty all the way"
+        assert not encoder.negative("[::2]<lora:x:1>", Timeline(4)).schedule[0][1].embeds.any()
+        assert encoder.parts("", Timeline(4))[0].schedule[0][1].embeds.any(), "only the negative prompt"
+
+
+def test_sdxl_chunks_share_the_first_ones_pooled_vector(xl):
+    encoder = TextEncoder(xl)
+    with torch.inference_mode():
+        long, first = encoder.encode("red cat BREAK big dog"), encoder.encode("red cat")
+        assert long.embeds.shape == (64, 80) and torch.equal(long.pooled, first.pooled)
+        assert torch.equal(long.embeds[:32], first.embeds) and torch.equal(
+            long.embeds[32:], encoder.encode("big dog").embeds
+        )
+        skipped = encoder.encode("red cat", clip_skip=3)
+        assert torch.equal(skipped.embeds, first.embeds), "the webui ignores clip skip here"
+        weighed = encoder.encode("red (cat:1.5)")
+        for part, plain in zip(weighed.embeds.split([32, 48], 1), first.embeds.split([32, 48], 1), strict=True):
+            assert torch.allclose(part.mean(), plain.mean(), atol=1e-5), "each encoder keeps its own mean"
+
+
+def test_sdxl_refiner_is_told_scores(xl, tmp_path):
+    """The refiner has five numbers for size and beauty where SDXL has six for sizes; its score differs for the negative."""
+    from types import SimpleNamespace
+
+    from ra_widgets.diffusion.tasks import passes
+
+    this = SimpleNamespace(height=64, width=96)
+    assert passes._time_ids(xl, this, 6.0).tolist() == [64, 96, 0, 0, 64, 96]
+    config = {**xl.unet.config, "projection_class_embeddings_input_dim": 48 + 5 * 8}
+    refiner = SimpleNamespace(unet=SimpleNamespace(config=SimpleNamespace(**config)), pipe=xl.pipe)
+    for score in passes.AESTHETIC_SCORES:
+        assert passes._time_ids(refiner, this, score).tolist() == [64, 96, 0, 0, score]
 
 
 def test_the_cache_knows_everything_that_matters(encoder):

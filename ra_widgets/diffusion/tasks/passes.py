@@ -370,7 +370,8 @@ def text_encoder(model: LoadedModel) -> TextEncoder:
 def conditioning(model: LoadedModel, request: TextToImage, this: Pass, count: int) -> tuple[Prompts, list[Cond]]:
     """Prompts and negative prompts for ``count`` pictures."""
     encoder = text_encoder(model)
-    time_ids = _time_ids(this) if model.info.family == "sdxl" else None
+    sdxl = model.info.family == "sdxl"
+    time_ids, negative_ids = (_time_ids(model, this, score) if sdxl else None for score in AESTHETIC_SCORES)
     how = (this.timeline, request.clip_skip, request.emphasis)
     positive, negative = encoder.parts(this.prompt, *how), encoder.negative(this.negative, *how)
     blend = request.prompt_blend
@@ -389,7 +390,7 @@ def conditioning(model: LoadedModel, request: TextToImage, this: Pass, count: in
             further = [(encoder.negative(text, *how), part.weight) for text, part in zip(texts, blend, strict=True)]
             negative = mix_part(_gathered([(negative, own), *further]), request.blend_mode, empty)
     prompts = [(_cond(part, time_ids), part.weight) for part in positive]
-    return [prompts] * count, [_cond(negative, time_ids)] * count
+    return [prompts] * count, [_cond(negative, negative_ids)] * count
 
 
 def _gathered(members: list[tuple[Part, float]]) -> list[tuple[Part, float]]:
@@ -421,10 +422,17 @@ def _cond(part: Part, time_ids: torch.Tensor | None) -> Cond:
     return Cond(tuple(entries))
 
 
-def _time_ids(this: Pass) -> torch.Tensor:
-    """SDXL's size conditioning: original size, crop corner, target size (height first)."""
+AESTHETIC_SCORES = (6.0, 2.5)
+"""What the SDXL refiner is told of the beauty of a picture with the prompt, and with the negative prompt."""
+
+
+def _time_ids(model: LoadedModel, this: Pass, score: float) -> torch.Tensor:
+    """SDXL's size conditioning: original size, crop corner, target size (height first); the refiner's score at its end."""
     height, width = float(this.height), float(this.width)
-    return torch.tensor([height, width, 0.0, 0.0, height, width])
+    config = model.unet.config
+    room = config.projection_class_embeddings_input_dim - model.pipe.text_encoder_2.config.projection_dim
+    last = [score] if room // config.addition_time_embed_dim == 5 else [height, width]
+    return torch.tensor([height, width, 0.0, 0.0, *last])
 
 
 def to_image(pixels: torch.Tensor) -> Image.Image:
