@@ -60,6 +60,7 @@ _NAMES = {
     "InfoBar": "widgets",
     "GalleryView": "widgets",
     "VerifyView": "widgets",
+    "VariationGrid": "widgets",
     "ImageInput": "widgets",
     "CompareSlider": "widgets",
     "ControlPreview": "widgets",
@@ -129,6 +130,7 @@ if TYPE_CHECKING:
         SizePanel,
         Sketch,
         Stage,
+        VariationGrid,
         VerifyView,
     )
     from ra_widgets.widgets.studio import Studio, studio

@@ -19,6 +19,10 @@ function render(host) {
   );
   send.setAttribute("aria-haspopup", "menu");
   send.append(icon("down"));
+  const vary = action("grid", "ra-vary", "vary", () => ctx.send({ type: "vary" }));
+  ctx.watch("can_vary info", () => {
+    vary.hidden = !(ctx.get("can_vary") && info().sampler);
+  });
   ctx.watch("targets", () => {
     send.hidden = !(ctx.get("targets") ?? []).length;
   });
@@ -30,6 +34,7 @@ function render(host) {
       ctx.send({ type: "reuse", fields: [] });
       confirmOn(node);
     }),
+    vary,
     action("copy", "ra-copy", "copy_parameters", async (node) => confirmOn(node, await copyText(info().infotext ?? ""))),
     action("code", "ra-copy-code", "copy_code", async (node) => confirmOn(node, await copyText(info().code ?? ""))),
     action("save", "ra-save", "save", () => ctx.send({ type: "save" })),
@@ -67,7 +72,7 @@ function render(host) {
     // an enlarged picture has neither sampler nor steps
     const drawn = Boolean(i.sampler);
     chips.replaceChildren(
-      ...(drawn ? [chip(ctx.t("seed"), String(i.seed), ["seed"]), chip("", `${i.sampler}${scheduler}`, ["sampler", "scheduler"]), chip("", ctx.t("info.steps", { steps: i.steps }), ["steps"]), chip("CFG", short(i.cfg_scale), ["cfg_scale"])] : []),
+      ...(drawn ? [chip(ctx.t("seed"), String(i.seed), ["seed"]), ...(i.subseed_strength > 0 ? [chip(ctx.t("subseed"), `${i.subseed} · ${short(i.subseed_strength)}`, ["subseed", "subseed_strength"])] : []), chip("", `${i.sampler}${scheduler}`, ["sampler", "scheduler"]), chip("", ctx.t("info.steps", { steps: i.steps }), ["steps"]), chip("CFG", short(i.cfg_scale), ["cfg_scale"])] : []),
       chip("", `${i.width}×${i.height}`, ["width", "height"]),
       h("span", { class: "ra-info-facts", text: facts.filter(Boolean).join(" · ") }),
     );

@@ -28,7 +28,8 @@ function keepPictures(model) {
   });
 }
 
-function render(host) {
+/** The stage in its place; `more(ctx)` may give a node that stands below it. */
+export function renderStage(host, more) {
   const ctx = frame(host, "stage-widget");
   const preview = h("div", { class: "ra-preview", hidden: true });
   const result = h("div", { class: "ra-result" });
@@ -199,7 +200,7 @@ function render(host) {
   ctx.watch("examples texts", showEmpty);
   const sizes = new ResizeObserver(layout);
   sizes.observe(stage);
-  ctx.root.append(stage);
+  ctx.root.append(stage, ...(more ? [more(ctx)] : []));
   const done = ctx.finish();
   return () => {
     sizes.disconnect();
@@ -213,5 +214,5 @@ export default {
     keepPictures(model);
     keepShown(model);
   },
-  render,
+  render: (host) => renderStage(host),
 };

@@ -30,6 +30,7 @@ _NAMES = {
     "Stage": "stage",
     "Studio": "studio",
     "Tab": "tabs",
+    "VariationGrid": "variation_grid",
     "VerifyView": "verify_view",
     "register_tab": "tabs",
 }

@@ -37,6 +37,7 @@ class Before:
     shared: tuple[dict[str, Any], ...]
     task: str
     state: TaskState | None
+    carried: dict[str, Any]
 
 
 class Rooms(RAWidget):
@@ -76,6 +77,7 @@ class Rooms(RAWidget):
         self._tasks: dict[str, PictureTask] = {}
         self._past: list[Before] = []
         self._notices = 0
+        self._carried: dict[str, Any] = {}
         self._told = ("", "")
         self._warned: list[Notice] = []
         self.hidden = {tab.id: list(tab.hides) for tab in known.values()}
@@ -169,6 +171,8 @@ class Rooms(RAWidget):
         settings = {name: getattr(request, name) for name in FIELDS if hasattr(request, name)}
         if "seed" in settings:  # not of an enlarged picture: what made it is not how it was enlarged
             settings.update(seed=record.seed, width=record.width, height=record.height)
+        if not fields:
+            self._carry(request)
         if fields:
             settings = {name: settings[name] for name in fields if name in settings}
         else:
@@ -176,12 +180,29 @@ class Rooms(RAWidget):
         for panel in self._panels:
             panel.fill(**settings)
 
+    def _carry(self, request: Request) -> None:
+        """Keep what a picture was made with and no control shows, for as long as what it belongs to stays as it is."""
+        self._carried = {}
+        chain, blend = getattr(request, "further_variations", ()), getattr(request, "prompt_blend", ())
+        if chain:
+            place = {name: getattr(request, name) for name in ("seed", "subseed", "subseed_strength")}
+            self._carried["chain"] = (place, {"further_variations": chain})
+        if blend:
+            prompt = {"prompt": getattr(request, "prompt", "")}
+            self._carried["blend"] = (prompt, {"prompt_blend": blend, "blend_mode": request.blend_mode})  # type: ignore[attr-defined]
+
+    def _with_carried(self, fields: dict[str, Any]) -> dict[str, Any]:
+        for place, more in self._carried.values():
+            if all(fields.get(name) == value for name, value in place.items()):
+                fields = {**fields, **more}
+        return fields
+
     # -- undo ------------------------------------------------------------------------------------------------------
     def _remember(self, target: str) -> None:
         task = self._tasks.get(target)
         state = task.state() if task is not None else None
         shared_values = tuple(panel.values() for panel in self._panels)
-        self._past.append(Before(self.tab, self.shows, shared_values, target, state))
+        self._past.append(Before(self.tab, self.shows, shared_values, target, state, self._carried))
         del self._past[:-REMEMBERED]
 
     @guarded
@@ -194,6 +215,7 @@ class Rooms(RAWidget):
         if task is not None and before.state is not None:
             task.restore(before.state)
         self.tab, self.shows = before.tab, before.shows
+        self._carried = before.carried
         for panel, values in zip(self._panels, before.shared, strict=True):
             panel.fill(**values)
         self._tell("notice.undone")

@@ -39,7 +39,7 @@ class InfoBar(RAWidget):
 
     Attributes:
         info: what is shown (plain data).
-        targets: where the picture can be sent, ``[{"id", "title"}]``.
+        targets: where the picture can be sent, ``[{"id", "title"}]``. can_vary: offer variations of it.
 
     Example:
         >>> bar = InfoBar()
@@ -49,13 +49,14 @@ class InfoBar(RAWidget):
 
     BUNDLE = "info"
     TEXTS = (
-        "info.none", "info.model", "info.seconds", "info.steps", "seed", "reuse", "reuse.tip", "reuse.one",
-        "send_to", "send_to.tip", "copy_parameters", "copy_parameters.tip", "copy_code", "copy_code.tip", "save", "save.tip",
+        "info.none", "info.model", "info.seconds", "info.steps", "seed", "subseed", "reuse", "reuse.tip", "reuse.one",
+        "send_to", "send_to.tip", "vary", "vary.tip", "copy_parameters", "copy_parameters.tip", "copy_code", "copy_code.tip", "save", "save.tip",
     )  # fmt: skip
-    MESSAGES = ("reuse", "save", "send")
+    MESSAGES = ("reuse", "save", "send", "vary")
 
     info = shared(tr.Dict())
     targets = shared(tr.List(tr.Dict()))
+    can_vary = shared(tr.Bool(False))
 
     def __init__(self, **kwargs: Any) -> None:
         self.record: Record | None = None
@@ -73,6 +74,16 @@ class InfoBar(RAWidget):
     def on_send(self, callback: Callable[[Record, str], Any], remove: bool = False) -> None:
         """Call ``callback(record, target)`` when the picture is to be sent to one of ``targets``."""
         self._register("send", callback, remove)
+
+    def on_vary(self, callback: Callable[[Record], Any], remove: bool = False) -> None:
+        """Call ``callback(record)`` when variations of the picture are wanted; shows the button."""
+        self._register("vary", callback, remove)
+        self.can_vary = bool(self._callbacks["vary"])
+
+    def _on_vary(self, _: Any) -> None:
+        if self.record is None:
+            raise GalleryError("studio.error.no_picture")
+        self._fire("vary", self.record)
 
     def _on_send(self, content: Any) -> None:
         if self.record is None:

@@ -124,6 +124,7 @@ class Studio(KernelWatch, Rooms):
         self.stage.on_select(lambda _: self._picture_selected())
         self.info.on_reuse(self.reuse)
         self.info.on_send(self.send_to)
+        self.info.on_vary(self.vary)
         self.view.on_send(self.send_to)
         self.view.on_open(self.show_record)
         self.view.on_reuse(self.reuse)
@@ -134,7 +135,7 @@ class Studio(KernelWatch, Rooms):
         fields: dict[str, Any] = {}
         for panel in self._panels:
             fields.update(panel.values())
-        return fields
+        return self._with_carried(fields)
 
     def request(self) -> Request:
         """The request that 生成 would submit now.
@@ -153,7 +154,18 @@ class Studio(KernelWatch, Rooms):
     def generate(self) -> Job | None:
         """Submit what the controls say; returns the job, or None after showing in the page why not."""
         self.clear_error()
-        request = self.request()
+        return self._submit(self.request())
+
+    @guarded
+    def vary(self, record: Record) -> Job | None:
+        """Show a picture among eight variations of it; the one that is chosen can be varied again."""
+        from ra_widgets.experiments import plans
+        from ra_widgets.widgets.variation_grid import COUNT, STRENGTH
+
+        self.clear_error()
+        return self._submit(plans.variations(record, strengths=STRENGTH, subseeds=COUNT).request)
+
+    def _submit(self, request: Request) -> Job:
         with self._submitting:
             job = self.kernel.submit(request)
             self._mine[job.id] = job

@@ -85,6 +85,9 @@ def test_from_no_model_to_a_steered_picture(studio: Page, server: Any, net: Any,
     expect(studio.locator(".ra-control-map:visible")).to_be_visible()
     studio.locator(".ra-prompt [contenteditable=true], .ra-prompt textarea").first.click()
     studio.keyboard.insert_text("草地上的一座房子")
+    steps = studio.locator(".ra-steps input.ra-number")
+    steps.fill("3")
+    steps.press("Tab")
     studio.locator(".ra-generate").first.click()
     expect(studio.locator(".ra-gallery img")).to_have_count(1, timeout=60_000)
     (made,) = (server.home / "gallery" / "images").rglob("*.png")
@@ -121,3 +124,32 @@ def test_what_was_sent_can_be_taken_back_wherever_one_looks(studio: Page, artifa
     notice.locator(".ra-notice-close").click()
     expect(notice).to_be_hidden()
     assert studio.page_errors == []
+
+
+def test_variations_of_what_is_shown_and_of_the_one_that_is_chosen(studio: Page, server: Any, artifacts: Path):
+    studio.locator(".ra-gallery img").first.click()
+    studio.locator(".ra-vary:visible").click()
+    cells = studio.locator(".ra-result .ra-cell")
+    expect(cells).to_have_count(9, timeout=60_000)
+    expect(studio.locator(".ra-stage-widget")).to_have_attribute("data-state", "idle", timeout=60_000)
+    assert "Variation seed" in cells_text(server)
+    cells.nth(1).click()
+    expect(cells.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(studio.locator(".ra-meta")).to_contain_text("0.2")
+    studio.screenshot(path=artifacts / "variations.png")
+    first = studio.locator(".ra-result img").first.get_attribute("data-id")
+    studio.locator(".ra-vary:visible").click()
+    studio.wait_for_function(
+        "first => { const all = [...document.querySelectorAll('.ra-result img')];"
+        " return all.length === 9 && !all.some(image => image.dataset.id === first); }",
+        arg=first,
+    )
+    expect(studio.locator(".ra-stage-widget")).to_have_attribute("data-state", "idle", timeout=60_000)
+    assert "Further variations" in cells_text(server)
+    assert studio.page_errors == []
+
+
+def cells_text(server: Any) -> str:
+    """The parameters of all pictures of the gallery."""
+    files = (server.home / "gallery" / "images").rglob("*.png")
+    return "\n".join(carriers.read(path)["parameters"] for path in files)
