@@ -124,4 +124,16 @@ def test_upscale_uses_the_project_s_own_network(studio: Page, server, source: Pa
     expect(studio.locator(".ra-slot-panels select:visible").first).to_have_value("RA x2")
     expect(studio.locator(".ra-info-facts")).not_to_contain_text("模型")
     studio.screenshot(path=artifacts / "tab-upscale.png")
+    # and with the model: the prompt appears
+    prompt = studio.locator(".ra-prompt:visible")
+    expect(prompt).to_have_count(0)
+    studio.locator(".ra-sd-upscale input:visible").check()
+    expect(prompt.first).to_be_visible()
+    expect(studio.locator(".ra-denoising-strength:visible")).to_have_count(1)
+    picture = made(studio, server.home)
+    assert picture.shape == (256, 256, 3)
+    assert np.abs(picture.astype(int) - pixels(source).repeat(2, 0).repeat(2, 1)).mean() > 1
+    studio.screenshot(path=artifacts / "tab-sd-upscale.png")
+    studio.locator(".ra-sd-upscale input:visible").uncheck()
+    expect(prompt).to_have_count(0)
     assert studio.page_errors == []
