@@ -25,7 +25,8 @@ class SDUpscale(VariationFields, ControlFields, Generation):
 
     Args:
         image: the picture. Transparent parts show white.
-        denoising_strength: how freely the tiles are painted, 0..1; above 0.4 every tile begins to show the prompt itself.
+        denoising_strength: how freely the tiles are painted, 0..1: 0.1 for the embedded model, 0.2 to 0.35 for large ones; with more, every tile
+            begins to show the subject of the prompt.
         scale: how many times larger, 1..8; sides come out as multiples of 8, as in the webui.
         upscaler: a name of ``kernel.upscalers``; ``"None"``: the picture keeps its size; None: what suits the model best.
         overlap: pixels by which neighbouring tiles overlap and are blended, 0..256; None: 64, at most a quarter of a tile.
@@ -42,7 +43,7 @@ class SDUpscale(VariationFields, ControlFields, Generation):
 
     kind: Literal["sd_upscale"] = "sd_upscale"
     image: Picture
-    denoising_strength: float = Field(0.3, ge=0, le=1)
+    denoising_strength: float = Field(0.2, ge=0, le=1)
     scale: float = Field(2.0, ge=1, le=8)
     upscaler: str | None = Field(None, min_length=1, max_length=200)
     overlap: int | None = Field(None, ge=0, le=256)

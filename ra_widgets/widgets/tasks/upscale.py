@@ -18,6 +18,9 @@ from ra_widgets.widgets.tasks.img2img import STRENGTH
 NONE = "None"
 IDLE = ("prompt", "sampler", "size", "seed", "batch", "advanced")
 """The shared panels that mean nothing as long as no model paints."""
+TILE_HINTS = [[0.13, "tiles.hint.low"], [0.38, "tiles.hint.middle"], [2, "tiles.hint.high"]]
+SMALL_STRENGTH = 0.1
+"""Strength for the embedded model: its latents are coarse, the same noise hides more of a picture than with large models."""
 
 
 class UpscalePanel(FieldsPanel):
@@ -38,7 +41,7 @@ class UpscalePanel(FieldsPanel):
         choice("upscaler", wide=True),
         slider("scale", 1, 8, 0.25, soft=4, wide=True),
         switch("sd_upscale", wide=True),
-        {**STRENGTH, "when": ["sd_upscale", True]},
+        {**STRENGTH, "hints": TILE_HINTS, "when": ["sd_upscale", True]},
         slider("overlap", 0, 256, 8, soft=128, nullable=True, more=True, when=["sd_upscale", True]),
         choice("upscaler_2", more=True, when=["sd_upscale", False]),
         slider("upscaler_2_visibility", 0, 1, 0.05, more=True, when=["sd_upscale", False]),
@@ -51,7 +54,7 @@ class UpscalePanel(FieldsPanel):
     upscaler_2 = shared(tr.Unicode(NONE))
     upscaler_2_visibility = shared(Decimal(0.5))
     sd_upscale = shared(tr.Bool(False))
-    denoising_strength = shared(Decimal(0.3))
+    denoising_strength = shared(Decimal(0.2))
     overlap = shared(Whole(None, allow_none=True))
 
     def values(self) -> dict[str, Any]:
@@ -83,7 +86,7 @@ class UpscaleTask(PictureTask):
         self.panel.upscaler_values, self.panel.upscaler_2_values = names, [NONE, *names]
         # the project's own network is the best there is for what the embedded model draws
         if EMBEDDED in names and self.studio.kernel.model.name == EMBEDDED_MODEL:
-            self.panel.upscaler = EMBEDDED
+            self.panel.upscaler, self.panel.denoising_strength = EMBEDDED, SMALL_STRENGTH
         self.panel.observe(lambda _: self._uncover(), "sd_upscale")
 
     def _uncover(self) -> None:
