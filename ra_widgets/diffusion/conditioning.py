@@ -166,6 +166,8 @@ class TextEncoder:
         Raises:
             ModelError: an embedding in it cannot be read.
         """
+        if self.model.info.family == "sd2":
+            clip_skip = 1  # the webui's OpenCLIP always stops where the model was trained, at its last layer but one
         key = (text, clip_skip, emphasis, self.embeddings.stamp)
         if key in self._cache:
             self._cache.move_to_end(key)

@@ -91,6 +91,15 @@ def test_clip_skip_leaves_out_the_last_layers(model, encoder, skip):
     assert not torch.allclose(found, encoder.encode("a red car").embeds, atol=1e-2)
 
 
+def test_sd2_has_no_clip_skip(tmp_path):
+    """As in the webui, whose OpenCLIP does not look at the setting."""
+    loaded = pipeline.load(resolve(tiny.sd("sd2", tmp_path / "sd2")), memory.choose_device("cpu"), "fp32")
+    encoder = TextEncoder(loaded)
+    with torch.inference_mode():
+        assert torch.equal(encoder.encode("a red car").embeds, encoder.encode("a red car", clip_skip=2).embeds)
+    assert encoder.encoded == 1
+
+
 def test_emphasis_modes(encoder):
     plain = encoder.encode("a red cat").embeds
     weighed = encoder.encode("a (red:1.5) cat", emphasis="No norm").embeds
