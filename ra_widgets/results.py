@@ -162,19 +162,20 @@ def _bundle(records: list[Record], seconds: float) -> tuple[dict[str, Any], dict
     sheet = images[0] if len(images) == 1 else make_grid(images)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", compress_level=1)
-    cells = "".join(_figure(record, image) for record, image in zip(records, images, strict=True))
+    named = len({record.prompt for record in records}) > 1
+    cells = "".join(_figure(record, image, named) for record, image in zip(records, images, strict=True))
     caption = html.escape(t("result.caption", count=len(records), seconds=f"{seconds:.2f}"))
     said = dict.fromkeys(notice.text() for record in records for notice in record.warnings)
-    caption += "".join(f'<br><span style="color:#b26a00">! {html.escape(text)}</span>' for text in said)
+    told = "".join(f'<div style="flex-basis:100%;color:#b26a00">! {html.escape(text)}</div>' for text in said)
     markup = (
         '<div class="ra-result" style="display:flex;flex-wrap:wrap;gap:10px;font:13px/1.5 system-ui,sans-serif">'
-        f'{cells}<div style="flex-basis:100%;opacity:.7">{caption}</div></div>'
+        f'{cells}<div style="flex-basis:100%;opacity:.7">{caption}</div>{told}</div>'
     )
     plain = "\n".join([f"{record.prompt}  [seed {record.seed}]" for record in records] + [f"! {text}" for text in said])
     return {"text/html": markup, "image/png": buffer.getvalue(), "text/plain": plain}, {}
 
 
-def _figure(record: Record, image: Image) -> str:
+def _figure(record: Record, image: Image, named: bool = False) -> str:
     import base64
 
     buffer = io.BytesIO()
@@ -184,8 +185,13 @@ def _figure(record: Record, image: Image) -> str:
     width = max(image.width, min(256, image.width * 2))
     prompt = html.escape(record.prompt, quote=True)
     seed = html.escape(t("result.seed", seed=record.seed))
+    words = (
+        f'<div style="max-width:{width}px;overflow-wrap:anywhere">{html.escape(record.prompt[:200])}</div>'
+        if named
+        else ""
+    )
     return (
         f'<figure style="margin:0"><img alt="{prompt}" title="{prompt}" width="{width}" '
         f'style="border-radius:8px;display:block" src="data:image/png;base64,{data}">'
-        f'<figcaption style="font-family:ui-monospace,monospace;opacity:.75">{seed}</figcaption></figure>'
+        f'<figcaption style="font-family:ui-monospace,monospace;opacity:.75">{seed}</figcaption>{words}</figure>'
     )

@@ -216,6 +216,21 @@ def test_errors_are_sentences_and_keep_the_prompt(page: Page, artifacts: Path):
     expect(page.locator(".ra-error")).to_have_count(0)
 
 
+def test_doubtful_words_are_told_in_the_page_s_language(page: Page, artifacts: Path):
+    write(page, "一只小猫, embedding:nowhere")
+    page.click(".ra-generate")
+    notice = page.locator(".ra-notice")
+    expect(notice).to_contain_text("nowhere 像是嵌入文件的名字")
+    idle(page)
+    expect(page.locator(".ra-error")).to_have_count(0)
+    expect(notice.locator(".ra-notice-undo")).to_be_hidden()
+    page.screenshot(path=artifacts / "studio-warning.png")
+    page.click(".ra-language")
+    expect(notice).to_contain_text("no such file")
+    page.click(".ra-notice-close")
+    expect(notice).to_be_hidden()
+
+
 def test_gallery_search_open_reuse(page: Page):
     write(page, "沙滩上的(螃蟹:1.1)")
     page.fill(".ra-seed input", "4242")

@@ -89,7 +89,7 @@ def readable(model: LoadedModel, request: TextToImage, work: Work | None = None)
     request = _without_comments(request)
     networks = sorted({n.args[0] for n in split_networks(request.prompt)[1] if n.args})
     if networks:
-        log.warning("networks named in the prompt are not loaded: %s", ", ".join(networks))
+        log.info("networks named in the prompt are not loaded: %s", ", ".join(networks))
         facts["networks_not_loaded"] = networks
         notices.append(Notice("prompt.warn.networks", {"names": ", ".join(networks)}))
     if "zh" not in model.info.languages:
