@@ -20,6 +20,8 @@ PIXEL_UPSCALERS = ("None", "Lanczos", "Nearest")
 _MORE_UPSCALERS: list[Callable[[], Iterable[str]]] = []
 EMPHASIS = ("Original", "No norm", "Ignore", "None")
 NOISE_SCHEDULES = ("Default", "Zero Terminal SNR")
+UNIPC_VARIANTS = ("bh1", "bh2")
+UNIPC_SKIP_TYPES = ("time_uniform", "time_quadratic", "logSNR")
 
 
 class SamplingFields(BaseModel):
@@ -41,6 +43,8 @@ class SamplingFields(BaseModel):
         schedule_min_sigma, schedule_max_sigma, schedule_rho: ends and curve of the schedule, 0: its own.
         beta_alpha, beta_beta: shape of the Beta schedule.
         discard_penultimate: leave out the last sigma but one; sgm_noise_multiplier: start noise as SGM models want it.
+        uni_pc_variant, uni_pc_skip_type, uni_pc_order, uni_pc_lower_order_final: UniPC's B(h) (``"bh1"``, ``"bh2"``), spacing
+            (``"time_uniform"``, ``"time_quadratic"``, ``"logSNR"``), order 1..50, lower orders at the end.
         s_min_uncond_all: NGMS at every call, not at every second one.
         use_downcasted_alpha_bar: the noise schedule in half precision, as all pictures of webui before 1.7 have it
             (SD 1.5: sigmas from .03127 to 14.6116); sd_noise_schedule: ``"Zero Terminal SNR"`` stretches the schedule so
@@ -70,6 +74,10 @@ class SamplingFields(BaseModel):
     beta_beta: float = Field(0.6, gt=0, le=10)
     discard_penultimate: bool = False
     sgm_noise_multiplier: bool = False
+    uni_pc_variant: Literal["bh1", "bh2"] = "bh1"
+    uni_pc_skip_type: Literal["time_uniform", "time_quadratic", "logSNR"] = "time_uniform"
+    uni_pc_order: int = Field(3, ge=1, le=50)
+    uni_pc_lower_order_final: bool = True
     s_min_uncond_all: bool = False
     use_downcasted_alpha_bar: bool = False
     sd_noise_schedule: Literal["Default", "Zero Terminal SNR"] = "Default"

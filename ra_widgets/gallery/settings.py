@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, MultipleOf
 
 from ra_widgets import samplers
 from ra_widgets.i18n import t
-from ra_widgets.request_fields import EMPHASIS, NOISE_SCHEDULES, known_upscalers
+from ra_widgets.request_fields import EMPHASIS, NOISE_SCHEDULES, UNIPC_SKIP_TYPES, UNIPC_VARIANTS, known_upscalers
 from ra_widgets.requests import Request, TextToImage
 
 NUMBERS: tuple[tuple[str, str], ...] = (
@@ -51,6 +51,8 @@ EXTRAS: tuple[tuple[str, str], ...] = (
     ("beta_beta", "Beta schedule beta"),
     ("discard_penultimate", "Discard penultimate sigma"),
     ("sgm_noise_multiplier", "SGM noise multiplier"),
+    ("uni_pc_order", "UniPC order"),
+    ("uni_pc_lower_order_final", "UniPC lower order final"),
     ("use_downcasted_alpha_bar", "Downcast alphas_cumprod"),
     ("old_prompt_timelines", "Old prompt editing timelines"),
     ("tiled_diffusion", "Tiled diffusion"),
@@ -58,6 +60,13 @@ EXTRAS: tuple[tuple[str, str], ...] = (
     ("tile_overlap", "Tile overlap"),
 )
 """Settings that follow in the order given, when they are not at their defaults."""
+
+CHOICES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("uni_pc_variant", "UniPC variant", UNIPC_VARIANTS),
+    ("uni_pc_skip_type", "UniPC skip type", UNIPC_SKIP_TYPES),
+    ("sd_noise_schedule", "Noise Schedule", NOISE_SCHEDULES),
+)
+"""Settings that are one of some names; the first is the default, which is not written."""
 
 _HIRES: tuple[tuple[str, str], ...] = (
     ("denoising_strength", "Denoising strength"),
@@ -74,7 +83,7 @@ ALIASES = {"Beta scheduler alpha": "Beta schedule alpha", "Beta scheduler beta":
 READ = {
     *(key for _, key in (*NUMBERS, *EXTRAS, *_HIRES, *_HIRES_TEXTS)),
     *("Eta", "Eta DDIM", "Emphasis", "RNG", "Refiner", "Refiner switch at", "Hires sampler", "Hires schedule type"),
-    *("Hires upscaler", "Noise Schedule", "Refiner switch by sampling steps", *ALIASES),
+    *("Hires upscaler", "Refiner switch by sampling steps", *ALIASES, *(key for _, key, _ in CHOICES)),
 }
 """All keys that :func:`read` understands."""
 
@@ -118,8 +127,9 @@ def written(request: Any, schedule: str) -> dict[str, Any]:
         fields |= {"Refiner": request.refiner_checkpoint, "Refiner switch at": number(request.refiner_switch_at)}
         if request.refiner_switch_by_sample_steps:
             fields["Refiner switch by sampling steps"] = "True"
-    if getattr(request, "sd_noise_schedule", "Default") != "Default":
-        fields["Noise Schedule"] = request.sd_noise_schedule
+    for name, key, names in CHOICES:
+        if getattr(request, name, names[0]) != names[0]:
+            fields[key] = getattr(request, name)
     return fields
 
 
@@ -164,7 +174,8 @@ def read(parsed: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
     if data.get("RNG") == "CPU":
         fields["rng"] = "CPU"
     choose(fields, "emphasis", "Emphasis", data, EMPHASIS, notes)
-    choose(fields, "sd_noise_schedule", "Noise Schedule", data, NOISE_SCHEDULES, notes)
+    for name, key, names in CHOICES:
+        choose(fields, name, key, data, names, notes)
     if data.get("Refiner"):
         fields["refiner_checkpoint"] = _without_hash(data["Refiner"])
         take(fields, "refiner_switch_at", "Refiner switch at", data.get("Refiner switch at", 0.8), notes)

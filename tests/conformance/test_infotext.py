@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from ra_widgets import samplers
 from ra_widgets.gallery import infotext
-from ra_widgets.request_fields import EMPHASIS, LATENT_UPSCALERS, NOISE_SCHEDULES, PIXEL_UPSCALERS
+from ra_widgets.request_fields import (
+    EMPHASIS,
+    LATENT_UPSCALERS,
+    NOISE_SCHEDULES,
+    PIXEL_UPSCALERS,
+    UNIPC_SKIP_TYPES,
+    UNIPC_VARIANTS,
+)
 from ra_widgets.requests import MAX_SEED, TextToImage
 
 # webui 1.10's own expression, as the reference states it: the oracle for our linear scanner
@@ -207,8 +214,11 @@ def test_old_versions() -> None:
     assert refiner["Refiner switch by sampling steps"] is True
     request, notes = infotext.convert(
         "a\nSteps: 20, Sampler: Euler, Seed: 1, Refiner: m, Refiner switch at: 0.8, Noise Schedule: Zero Terminal SNR, "
-        "NGMS: 1, NGMS all steps: True, Version: v1.6.0"
+        "NGMS: 1, NGMS all steps: True, UniPC variant: bh2, UniPC skip type: logSNR, UniPC order: 2, "
+        "UniPC lower order final: False, Version: v1.6.0"
     )
+    assert (request.uni_pc_variant, request.uni_pc_skip_type) == ("bh2", "logSNR")
+    assert request.uni_pc_order == 2 and not request.uni_pc_lower_order_final
     assert request.use_downcasted_alpha_bar and request.refiner_switch_by_sample_steps and request.s_min_uncond_all
     assert request.sd_noise_schedule == "Zero Terminal SNR" and notes == []
 
@@ -327,6 +337,10 @@ def options(draw: st.DrawFn, sampler: str, brackets: bool) -> dict[str, object]:
         "discard_penultimate": draw(st.booleans()),
         "sgm_noise_multiplier": draw(st.booleans()),
         "s_min_uncond_all": draw(st.booleans()),
+        "uni_pc_variant": draw(st.sampled_from(UNIPC_VARIANTS)),
+        "uni_pc_skip_type": draw(st.sampled_from(UNIPC_SKIP_TYPES)),
+        "uni_pc_order": draw(st.integers(1, 50)),
+        "uni_pc_lower_order_final": draw(st.booleans()),
         "use_downcasted_alpha_bar": draw(st.booleans()),
         "sd_noise_schedule": draw(st.sampled_from(NOISE_SCHEDULES)),
         "tiled_diffusion": draw(st.none() | st.booleans()),
@@ -424,3 +438,10 @@ def test_documented_losses() -> None:
     assert again(enable_hr=True, hr_scheduler="Automatic").hr_scheduler is None
     assert again(enable_hr=True, hr_prompt="512x768").hr_prompt == ""
     assert again(model="512x768").model == "512x768"  # kept, although the webui itself takes it for a size
+
+
+def test_a_variant_of_unipc_that_we_lack_is_told() -> None:
+    request, notes = infotext.convert(
+        "a\nSteps: 20, Sampler: UniPC, Seed: 1, UniPC variant: vary_coeff, Version: v1.10.1"
+    )
+    assert request.uni_pc_variant == "bh1" and any("vary_coeff" in note for note in notes)

@@ -294,6 +294,10 @@ def make_noise(
 def sampler_options(request: TextToImage, walk: SamplingPlan) -> dict[str, Any]:
     """The request's options for the sampler, which takes those that it knows, as in the webui; and the walk's own."""
     eta = request.eta if request.eta is not None else walk.info.default_eta if walk.info.uses_eta else None
+    unipc: dict[str, Any] = {}
+    if walk.info.name == "UniPC":
+        lower = request.uni_pc_lower_order_final
+        unipc = {"solver": request.uni_pc_variant, "order": request.uni_pc_order, "lower_order_final": lower}
     return {
         "eta": eta,
         "s_churn": request.s_churn,
@@ -301,6 +305,7 @@ def sampler_options(request: TextToImage, walk: SamplingPlan) -> dict[str, Any]:
         "s_tmax": request.s_tmax or math.inf,
         "s_noise": request.s_noise if walk.info.takes_s_noise else None,
         **walk.options,
+        **unipc,
     }
 
 

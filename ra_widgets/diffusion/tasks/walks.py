@@ -52,6 +52,7 @@ def plan_walk(
             always_discard_penultimate=request.discard_penultimate,
             sgm_noise_multiplier=request.sgm_noise_multiplier,
             sdxl=model.info.family == "sdxl",
+            unipc_skip_type=request.uni_pc_skip_type,
         )
     except InvalidRequest as error:
         if error.field != "steps" or steps_field == "steps":
