@@ -177,9 +177,7 @@ show_images(
 
 # %%
 modes, strengths = ["edge", "mirror", "noise", "latent noise"], [0.2, 0.4, 0.7, 1.0]
-grounds = [
-    kernel.generate(request, fill_mode=m, denoising_strength=s, steps=10).image for m in modes for s in strengths
-]
+grounds = [kernel.generate(request, fill_mode=m, denoising_strength=s, steps=8).image for m in modes for s in strengths]
 show_images(grounds, [T(f"幅度 {s}", f"strength {s}") for s in strengths], columns=4, rows=modes, size=2.2)
 
 # %% [markdown] tags=["lang-zh"]
@@ -203,7 +201,7 @@ show_images(grounds, [T(f"幅度 {s}", f"strength {s}") for s in strengths], col
 # Plot how much each column differs from the one at its right, and a bad seam is a spike:
 
 # %%
-blurs = {0: "vermilion", 8: "jade", 24: "sky"}
+blurs = {0: "vermilion", 2: "amber", 16: "jade"}
 seams = {blur: kernel.generate(request, mask_blur=blur, seed=4).image for blur in blurs}
 
 figure, axis = plt.subplots(figsize=(8.2, 2.9))
@@ -211,6 +209,7 @@ for blur, image in seams.items():
     jumps = np.abs(np.diff(np.asarray(image, float), axis=1)).mean(axis=(0, 2))
     axis.plot(np.arange(len(jumps)) + 1, jumps, color=colours[blurs[blur]], label=f"mask_blur = {blur}", linewidth=1.6)
 axis.axvline(base.width, color=colours["ink"], linewidth=1, linestyle=":")
+axis.set_xlim(base.width - 48, base.width + 48)
 axis.set_xlabel(T("列（虚线是边界，右边是新画的）", "column (the dotted line is the border; new at its right)"))
 axis.set_ylabel(T("和右邻差多少", "difference to the right"))
 axis.legend()
@@ -225,12 +224,16 @@ show_images(
 )
 
 # %% [markdown] tags=["lang-zh"]
+# 尖降到和画里别处差不多，就看不见缝了；再宽，只是让过渡更缓。要是两边画的东西本来就接不上，羽化也救不了：换个种子。
+#
 # ### 一步一步，画一幅长卷
 #
 # 一次推得很远，离旧图远的地方就没有什么可接的，同一句话也只好说到底。好办法是每次推一小截，再以结果为起点接着推。
 # 每一截可以换一句提示词，这就是**提示词旅行**：
 
 # %% [markdown] tags=["lang-en"]
+# Once the spike is no higher than what is elsewhere in the picture, the seam is gone; a wider blur only makes the transition gentler. Where the two sides show things that do not meet, no blur helps: take another seed.
+#
 # ### Step by step: a scroll
 #
 # Far at once, and what is far from the old picture has nothing to go on from, and the same words must do for all of it. Better go a little way each time, and start the next from the result.
@@ -238,8 +241,8 @@ show_images(
 
 # %%
 stations = T(
-    ["草地上的一座房子", "草地上的一只狗", "草地上的一朵花", "草地上的一辆汽车"],
-    ["a house on the grass", "a dog on the grass", "a flower on the grass", "a car on the grass"],
+    ["草地上的一座房子", "草地上的一只狗", "草地上的一个蘑菇", "草地上的一辆汽车"],
+    ["a house on the grass", "a dog on the grass", "a mushroom on the grass", "a car on the grass"],
 )
 scroll = [kernel.generate(stations[0], seed=11, steps=14).image]
 for number, station in enumerate(stations[1:]):
@@ -291,7 +294,7 @@ kernel.generate(ra.Outpaint(prompt=words, image=by_hand.image, **by_hand.values(
 
 # %%
 distances = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-travel = [kernel.generate(request, subseed=8, subseed_strength=d).image for d in distances]
+travel = [kernel.generate(request, subseed=8, subseed_strength=d, steps=8).image for d in distances]
 stepper(travel, [f"subseed_strength = {d}" for d in distances], width=384)
 
 # %% [markdown] tags=["lang-zh"]
