@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import ra_widgets as ra
+from ra_widgets import i18n
 from ra_widgets.cli import main
 from ra_widgets.experiments.folder import Outcome
 from ra_widgets.gallery import carriers
@@ -27,7 +28,9 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RA_HOME", str(tmp_path / "home"))
     for name in ("RA_GALLERY", "RA_MODEL"):
         monkeypatch.delenv(name, raising=False)
+    # what --lang sets goes away with the test
     monkeypatch.setenv("RA_LANG", "zh_CN")
+    monkeypatch.setattr(i18n, "_current", [])
     monkeypatch.chdir(tmp_path)
 
 
@@ -157,6 +160,73 @@ def test_wrong_use_is_explained(
     assert main([word.format(folder / "1.png") for word in words]) == code
     error = capsys.readouterr().err
     assert says in error and "Traceback" not in error and not Path("out").exists()
+
+
+def bad_files(place: Path) -> dict[str, Path]:
+    """Pictures and masks that no task can use, by what is wrong with them."""
+    good = Image.effect_noise((64, 64), 60).convert("RGB")
+    good.save(place / "good.png")
+    Image.new("L", (64, 64)).save(place / "empty.png")
+    Image.new("L", (64, 32), 255).save(place / "wide.png")
+    Image.new("1", (20_000, 20_000)).save(place / "huge.png")
+    (place / "cut.png").write_bytes((place / "good.png").read_bytes()[:300])
+    (place / "text.png").write_text("a letter, not a picture", "utf-8")
+    return {path.stem: path for path in place.iterdir()}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["inpaint", "{good}", "--mask", "{empty}"], 1, {"zh": "蒙版是空的", "en": "mask is empty"}),
+        (["inpaint", "{good}", "--mask", "{wide}"], 1, {"zh": "64×32", "en": "64×32"}),
+        (["inpaint", "{good}", "--mask", "{cut}"], 1, {"zh": "cut.png", "en": "cut.png"}),
+        (["img2img", "{huge}"], 1, {"zh": "huge.png", "en": "huge.png"}),
+        (["outpaint", "{cut}", "--right", "8"], 1, {"zh": "cut.png", "en": "cut.png"}),
+        (["upscale", "{text}"], 1, {"zh": "text.png", "en": "text.png"}),
+        (["upscale", "{huge}", "--sd"], 1, {"zh": "huge.png", "en": "huge.png"}),
+        (["img2img", "{good}", "--strength", "-0.1"], 1, {"zh": "denoising_strength", "en": "denoising_strength"}),
+        (
+            ["outpaint", "{good}", "--right", "8", "--strength", "1.1"],
+            1,
+            {"zh": "denoising_strength", "en": "denoising_"},
+        ),
+    ],
+)
+def test_bad_pictures_are_refused_in_both_languages(
+    tmp_path: Path, words: list[str], code: int, says: dict[str, str], language: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence in the user's language, no work begun, nothing written; a huge picture is not unpacked."""
+    files = bad_files(tmp_path)
+    prompt = [] if words[0] == "upscale" else ["-p", "x"]
+    full = [word.format(**{name: str(path) for name, path in files.items()}) for word in words]
+    memory = resident()
+    assert main([*full, *prompt, "-o", "out.png", "--lang", language]) == code
+    error = capsys.readouterr().err.split("✗")[1]
+    assert says[language] in error and "Traceback" not in error
+    assert any("一" <= letter <= "鿿" for letter in error) == (language == "zh")
+    assert not (tmp_path / "out.png").exists() and not list((tmp_path / "home").rglob("*.png"))
+    if "huge" in "".join(words):
+        assert resident() - memory < 100e6
+
+
+def resident() -> float:
+    """Resident memory of this process in bytes, 0 where it cannot be told."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else 0.0
+
+
+def test_a_picture_of_one_pixel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (1, 1), "red").save("dot.png")
+    Image.new("L", (1, 1), 255).save("mask.png")
+    for words in (["img2img"], ["inpaint", "--mask", "mask.png"], ["outpaint", "--left", "8"]):
+        assert main([words[0], "dot.png", *words[1:], *QUICK, "-o", f"{words[0]}.png"]) == 0, capsys.readouterr().err
+    assert [Image.open(f"{name}.png").size for name in ("img2img", "inpaint", "outpaint")] == [
+        (64, 64),
+        (64, 64),
+        (9, 1),
+    ]
+    assert main(["upscale", "dot.png", "-o", "large.png", "-u", "Lanczos", "-q"]) == 0
 
 
 def test_each_picture_of_a_folder_from_python(kernel, folder: Path, tmp_path: Path) -> None:
