@@ -137,3 +137,21 @@ def test_upscale_uses_the_project_s_own_network(studio: Page, server, source: Pa
     studio.locator(".ra-sd-upscale input:visible").uncheck()
     expect(prompt).to_have_count(0)
     assert studio.page_errors == []
+
+
+@pytest.mark.parametrize("tab", ["inpaint", "upscale"])
+def test_on_a_narrow_page_panels_and_buttons_are_one_sheet(studio: Page, tab: str) -> None:
+    """What stands above each other in the left column of a wide page stays without a gap when the columns fold to one."""
+    studio.locator(f'.ra-tab[data-tab="{tab}"]').click()
+    expect(studio.locator(".ra-studio").first).to_have_attribute("data-tab", tab)
+    gaps = """() => {
+      const shown = (name) => [...document.querySelectorAll(name)].filter((node) => node.offsetParent !== null);
+      const sheet = [".ra-block-prompt", ".ra-slot-panels", ".ra-block-actions"].flatMap(shown);
+      const boxes = sheet.map((node) => node.getBoundingClientRect());
+      return boxes.slice(1).map((box, i) => Math.round(box.top - boxes[i].bottom));
+    }"""
+    try:
+        studio.set_viewport_size({"width": 640, "height": 1000})
+        studio.wait_for_function(f"() => (found => found.length > 0 && found.every(gap => gap === 0))(({gaps})())")
+    finally:
+        studio.set_viewport_size({"width": 1400, "height": 1000})
