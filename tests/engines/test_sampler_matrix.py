@@ -14,7 +14,7 @@ from ra_widgets.diffusion.noise import ImageNoise
 from ra_widgets.diffusion.plan import plan
 from ra_widgets.diffusion.sampling import SAMPLERS, Step, pick_options
 from ra_widgets.diffusion.tasks.passes import Pass, conditioning, denoiser
-from ra_widgets.errors import InvalidRequest
+from ra_widgets.errors import InvalidRequest, ModelError
 from ra_widgets.requests import TextToImage
 from ra_widgets.samplers import AUTOMATIC, SAMPLER_NAMES, SAMPLERS_INFO, SCHEDULER_NAMES
 
@@ -148,6 +148,25 @@ def test_what_leaves_no_steps_is_refused_before_the_network_is_asked(kernel, fie
     assert caught.value.field == field and not asked
     for language in ("zh_CN", "en"):
         assert field in caught.value.text(language) and says in caught.value.text(language)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "R-ESRGAN 99x"}, "R-ESRGAN 99x"),
+        ({"refiner_checkpoint": "no-such-refiner", "refiner_switch_at": 0.5}, "no-such-refiner"),
+    ],
+)
+def test_what_would_be_missing_later_is_missed_before_the_network_is_asked(kernel, fields, says, monkeypatch):
+    kernel.generate("a cat", width=64, height=64, seed=1, steps=1)
+    unet = type(kernel._engine._loaded.unet)
+    asked: list[int] = []
+    original = unet.forward
+    monkeypatch.setattr(unet, "forward", lambda self, *a, **k: asked.append(1) or original(self, *a, **k))
+    with pytest.raises(ModelError) as caught:
+        kernel.generate("a cat", seed=1, **{**SMALL, **fields})
+    assert not asked
+    assert says in caught.value.text("zh_CN") and says in caught.value.text("en")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,11 @@ LATENT_MODES: dict[str, tuple[str, bool]] = {
 
 
 def plan_second(model: LoadedModel, request: TextToImage, first: Timeline) -> Pass:
-    """The second pass: exactly ``hr_second_pass_steps`` (or ``steps``) steps, entered at ``denoising_strength``."""
+    """The second pass: exactly ``hr_second_pass_steps`` (or ``steps``) steps, entered at ``denoising_strength``.
+
+    Raises:
+        InvalidRequest: nothing is left to do. ModelError: there is no such upscaler.
+    """
     walk = plan_walk(
         model,
         request,
@@ -40,6 +44,8 @@ def plan_second(model: LoadedModel, request: TextToImage, first: Timeline) -> Pa
         fixed_steps=True,
         steps_field="hr_second_pass_steps" if request.hr_second_pass_steps else "steps",
     )
+    if request.hr_upscaler not in LATENT_MODES:
+        registry.resolve(request.hr_upscaler)  # an unknown one is refused before the first pass, not after it
     steps = request.hr_second_pass_steps or request.steps
     width, height = request.hires_size()
     scale = model.latent_scale

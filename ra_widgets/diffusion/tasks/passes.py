@@ -28,6 +28,7 @@ from ra_widgets.diffusion.sampling_base import Step
 from ra_widgets.diffusion.tasks import channels, control
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.errors import EngineError, ModelError, Notice
+from ra_widgets.library import resolve
 from ra_widgets.pictures import Picture
 from ra_widgets.prompt import split_networks, strip_comments
 from ra_widgets.requests import TextToImage
@@ -82,8 +83,10 @@ def readable(model: LoadedModel, request: TextToImage, work: Work | None = None)
     not loaded yet; names of embeddings that are no embeddings here) is recorded as ``warnings`` and told to ``work``.
 
     Raises:
-        ModelError: an embedding in a prompt cannot be read.
+        ModelError: an embedding in a prompt cannot be read; there is no such refiner.
     """
+    if request.refiner_checkpoint and request.refiner_switch_at < 1:
+        resolve(request.refiner_checkpoint)  # an unknown one is refused now, not when its turn comes
     facts: dict[str, Any] = {"infotext": {}}
     notices: list[Notice] = []
     request = _without_comments(request)
