@@ -101,7 +101,7 @@ def targets(
 
     Raises:
         UsageError: a suffix that is no picture format. GalleryError: the folder does not exist, two would have the same name,
-            or a file is there already (and neither ``force`` nor ``skip`` is set). Found out before anything is made.
+            an original would be overwritten, or a file is there already (and neither ``force`` nor ``skip`` is set). Found out before anything is made.
     """
     from ra_widgets.experiments.folder import WRITTEN, numbered, places
 
@@ -118,6 +118,9 @@ def targets(
         if path.exists() and not path.is_dir():
             raise GalleryError("cli.pictures.no_dir", path=str(path))
         wanted = [places(source, path, images) for source in sources]
+        for source, row in zip(sources, wanted, strict=True):
+            if any(place.exists() and place.samefile(source) for place in row):
+                raise GalleryError("cli.pictures.onto_itself", path=str(source), folder=str(path))
         first = [row[0].name for row in wanted]
         doubles = [name for name in first if first.count(name) > 1]
         if doubles:

@@ -71,6 +71,13 @@ def test_a_folder_goes_on_after_an_error_and_after_a_break(folder: Path, capsys:
     assert "--force" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", ["--force", "--skip"])
+def test_originals_are_never_overwritten(folder: Path, more: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert main(["img2img", str(folder), *QUICK, "-o", str(folder), more]) == 1
+    assert "1.png" in capsys.readouterr().err and {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_chain_gets_stronger(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chain = ["--loopback", "3", "--strength", "0.2", "--final-strength", "0.8", "--curve", "linear"]
     assert main(["img2img", str(folder / "1.png"), *QUICK, *chain, "-o", "out.png", "--json"]) == 0
