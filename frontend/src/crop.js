@@ -1,9 +1,10 @@
 /** Crop and resize: a frame on a picture, its shape, and the size of the result. */
 import { boxOfRatio, dragBox, frameHandles } from "./lib/canvas-frame.js";
-import { PictureDoc, docOf, forget } from "./lib/canvas-picture.js";
+import { PictureDoc, docOf } from "./lib/canvas-picture.js";
 import { surface } from "./lib/canvas-surface.js";
 import { slowPush, tool } from "./lib/canvas-tools.js";
 import { outward, union } from "./lib/canvas-view.js";
+import { canvasWidget, drawPicture, settleFrame } from "./lib/canvas-widget.js";
 import { frame, h, icon, numberInput } from "./lib/dom.js";
 import { clamp } from "./lib/format.js";
 
@@ -37,15 +38,9 @@ function render({ model, el }) {
 
   function paint(g, view, ratio_, dirty) {
     const css = getComputedStyle(ctx.root);
-    g.fillStyle = css.getPropertyValue("--ra-sunken");
-    g.fillRect(dirty.x, dirty.y, dirty.w, dirty.h);
-    if (!doc.ready) return;
-    const s = view.scale * ratio_;
-    const at = (rect) => [Math.round(rect.x * s + view.x * ratio_), Math.round(rect.y * s + view.y * ratio_), Math.round(rect.w * s), Math.round(rect.h * s)];
+    const at = drawPicture(g, doc, css.getPropertyValue("--ra-sunken"), view, ratio_, dirty);
+    if (!at) return;
     const picture = at({ x: 0, y: 0, w: doc.width, h: doc.height });
-    g.fillStyle = "white";
-    g.fillRect(...picture);
-    doc.picture.draw(g, ...picture);
     const [x, y, w, hgt] = at(box());
     // what is cut off
     g.fillStyle = "rgb(0 0 0 / 55%)";
@@ -187,27 +182,8 @@ function render({ model, el }) {
     board.redrawPart(outward(union(shown ?? now, now), 4 / board.view.scale));
     shown = now;
   });
-  const deaf = doc.listen(() => {
-    board.resize();
-    show();
-    ctx.root.dataset.saved = "1";
-  });
-  ctx.on("change:skin", () => requestAnimationFrame(() => board.redraw()));
-  ctx.root.append(bar, board.box, h("div", { class: "ra-status" }, h("span", { class: "ra-hint" }, ctx.text("crop.hint")), facts));
-  const done = ctx.finish();
-  board.resize();
-  if (doc.ready) ctx.root.dataset.saved = "1";
-  return () => {
-    deaf();
-    board.close();
-    done();
-  };
+  const status = h("div", { class: "ra-status" }, h("span", { class: "ra-hint" }, ctx.text("crop.hint")), facts);
+  return settleFrame(ctx, doc, board, [bar, board.box, status], show);
 }
 
-export default {
-  initialize({ model }) {
-    open(model);
-    return () => forget(model);
-  },
-  render,
-};
+export default canvasWidget(open, render);

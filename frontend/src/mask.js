@@ -1,8 +1,9 @@
 /** The mask painter: what is painted is what will be made anew. */
 import { Ants } from "./lib/canvas-ants.js";
-import { brushKit, showState } from "./lib/canvas-brush.js";
+import { bench, brushLines, firstDrawing, follow, putOverlay, undoTools } from "./lib/canvas-bench.js";
+import { showState } from "./lib/canvas-brush.js";
 import { RasterDoc } from "./lib/canvas-doc.js";
-import { decodePixels, docOf, forget } from "./lib/canvas-picture.js";
+import { decodePixels, docOf } from "./lib/canvas-picture.js";
 import { encodePng } from "./lib/canvas-png.js";
 import { strokePainter } from "./lib/canvas-strokes.js";
 import { alike, boxOf, enclosed, feather, fillBox, fillPolygon, fillRegion, invert, polygonBox } from "./lib/canvas-raster.js";
@@ -10,6 +11,7 @@ import { shapePainter } from "./lib/canvas-shapes.js";
 import { surface } from "./lib/canvas-surface.js";
 import { choice, download, dropTarget, filePicker, lineSlider, skinColor, tool } from "./lib/canvas-tools.js";
 import { outward } from "./lib/canvas-view.js";
+import { canvasWidget, settle } from "./lib/canvas-widget.js";
 import { frame, h, icon } from "./lib/dom.js";
 import { clamp } from "./lib/format.js";
 
@@ -34,9 +36,7 @@ function render({ model, el }) {
 
   // -- drawing the window --------------------------------------------------------------------------------------------
   let tint = [194, 64, 45];
-  const tintPart = (rect) => {
-    if (!rect || !doc.data) return;
-    const image = new ImageData(rect.w, rect.h);
+  const tintInto = (image, rect) => {
     const words = new Uint32Array(image.data.buffer);
     const white = ctx.get("view") === "mask";
     const [r, g, b] = white ? [255, 255, 255] : tint;
@@ -45,8 +45,8 @@ function render({ model, el }) {
     for (let y = 0, k = 0; y < rect.h; y += 1) {
       for (let x = 0, i = (rect.y + y) * doc.width + rect.x; x < rect.w; x += 1, i += 1, k += 1) words[k] = table[doc.data[i]];
     }
-    doc.overlay.getContext("2d").putImageData(image, rect.x, rect.y);
   };
+  const tintPart = (rect) => putOverlay(doc, rect, tintInto);
   const antsPart = (rect) => {
     ants.resize(Math.round(board.window[0]), Math.round(board.window[1]));
     if (doc.ready && ctx.get("view") !== "mask") ants.update(rect, board.view, doc.data, doc.width, doc.height);
@@ -129,46 +129,23 @@ function render({ model, el }) {
       ctx.send({ type: "segment", x: Math.floor(p.x), y: Math.floor(p.y), erase: takesAway(p) });
     }
   }
-  const move = (points) => (strokes.active ? strokes.move(points) : shapes.move(points));
-  const end = (p) => (strokes.active ? strokes.end(p) : shapes.end(p));
-  const cancel = () => {
-    if (strokes.active) strokes.cancel();
-    shapes.cancel();
-  };
-
-  const kit = brushKit(ctx, doc, () => board, {
-    isBrush: () => ["brush", "eraser"].includes(ctx.get("tool")),
-    single: () => ["fill", "segment"].includes(ctx.get("tool")),
-    factor: () => (strokes.active ? strokes.factor : 1),
-    start,
-    move,
-    end,
-  });
-  const letters = Object.fromEntries(TOOLS.map(([value, , , letter]) => [letter.toLowerCase(), value]));
   const nextView = () => ctx.push({ view: VIEWS[(VIEWS.indexOf(ctx.get("view")) + 1) % VIEWS.length] });
-  function key(event, name) {
-    const control = event.ctrlKey || event.metaKey;
-    if (control && name === "z") return event.shiftKey ? doc.redo() : doc.undo(), true;
-    if (control && name === "y") return doc.redo(), true;
-    if (kit.key(event)) return true;
-    if (control || event.altKey) return false;
-    if (name in letters && (letters[name] !== "segment" || ctx.get("_segments"))) ctx.push({ tool: letters[name] });
-    else if (name === "i") act.invert();
-    else if (name === "f") act.feather();
-    else if (name === "v") nextView();
-    else if (event.key === "Delete" || event.key === "Backspace") act.clear();
-    else if (event.key === "Escape" && (strokes.active || shapes.active)) {
-      kit.down = false;
-      cancel();
-    } else return false;
-    return true;
-  }
   const act = {
     invert: () => doc.step(doc.everything, (data) => invert(data)),
     clear: () => doc.step(doc.everything, (data) => data.fill(0)),
     feather: () => doc.step(doc.everything, (data) => feather(data, doc.width, doc.height, ctx.get("feather_by"))),
     save: (button) => doc.ready && download(encodePng(doc.data, doc.width, 1, doc.everything), "mask.png", "image/png", button),
   };
+  const { kit, cancel, parts } = bench(ctx, doc, () => board, {
+    tools: TOOLS,
+    strokes,
+    shapes,
+    start,
+    single: ["fill", "segment"],
+    may: (name) => name !== "segment" || ctx.get("_segments"),
+    keys: { i: act.invert, f: act.feather, v: nextView },
+    clear: act.clear,
+  });
   const load = async (file) => {
     if (!doc.ready) return;
     try {
@@ -191,15 +168,13 @@ function render({ model, el }) {
     antsPart({ x: 0, y: 0, w: board.window[0], h: board.window[1] });
     kit.ring();
   };
-  const box = () => ({ x: 0, y: 0, w: doc.width || 4, h: doc.height || 3 });
-  const board = surface(ctx, { box, paint, start, move, end, cancel, hover: kit.hover, key, wheel: kit.wheel, moved }, { key: "mask.canvas" });
+  const board = surface(ctx, { ...parts, paint, moved }, { key: "mask.canvas" });
 
   // -- the bar of tools ----------------------------------------------------------------------------------------------
   const picker = filePicker(load);
   dropTarget(board.node, load);
   const tools = choice(ctx, "tool", TOOLS, "tool");
-  const undo = tool(ctx, "undo", "undo", "canvas.undo", "Ctrl+Z", () => doc.undo());
-  const redo = tool(ctx, "redo", "redo", "canvas.redo", "Ctrl+Shift+Z", () => doc.redo());
+  const { undo, redo } = undoTools(ctx, doc);
   const view = tool(ctx, "view", "eye", "view", "V", nextView);
   const viewName = h("span", { class: "ra-view-name" });
   view.append(viewName);
@@ -227,8 +202,8 @@ function render({ model, el }) {
     picker.input,
   );
   board.serve(bar);
-  const brushLine = lineSlider(ctx, "brush", "brush", { min: 1, max: 8192, soft: 400, digits: 0 });
-  const softLine = lineSlider(ctx, "softness", "softness", { min: 0, max: 100, digits: 0 });
+  const lines = brushLines(ctx);
+  const { brushLine, softLine } = lines;
   const fillBy = h("select", { class: "ra-input" }, h("option", { value: "edge" }, ctx.text("mask.fill.edge")), h("option", { value: "color" }, ctx.text("mask.fill.color")));
   ctx.say(fillBy, { "aria-label": "fill_by", title: "fill_by" });
   fillBy.addEventListener("change", () => ctx.push({ fill_by: fillBy.value }));
@@ -243,9 +218,7 @@ function render({ model, el }) {
 
   ctx.watch("tool fill_by texts", () => {
     const kind = ctx.get("tool");
-    const brush = kind === "brush" || kind === "eraser";
-    brushLine.hidden = !brush;
-    softLine.hidden = !brush;
+    const brush = lines.show();
     fillLine.hidden = kind !== "fill";
     toleranceLine.hidden = kind !== "fill" || ctx.get("fill_by") !== "color";
     fillBy.value = ctx.get("fill_by");
@@ -254,7 +227,6 @@ function render({ model, el }) {
     cancel();
     kit.ring();
   });
-  ctx.on("change:brush change:softness", kit.ring);
   ctx.watch("view texts", () => {
     viewName.textContent = ctx.t(`mask.view.${ctx.get("view")}`);
     repaintAll();
@@ -270,48 +242,26 @@ function render({ model, el }) {
     facts.textContent = doc.width ? ctx.t("mask.facts", { percent, width: doc.width, height: doc.height }) : "";
     ctx.root.dataset.painted = doc.painted.toFixed(6);
   };
-  ctx.onTexts(showFacts);
-  const deaf = doc.listen((what, rect) => {
-    if (what === "opening") cancel();
-    else if (what === "opened") {
-      kit.reset();
-      board.resize();
-      repaintAll();
-    } else if (what === "changed") changed(rect);
-    showFacts();
-  });
-  ctx.on("change:skin", () =>
-    requestAnimationFrame(() => {
-      tint = skinColor(ctx.root, "--ra-accent");
-      repaintAll();
-    }),
-  );
+  const takeTint = () => {
+    tint = skinColor(ctx.root, "--ra-accent");
+  };
+  const skin = () => {
+    takeTint();
+    repaintAll();
+  };
+  const deaf = follow(ctx, doc, board, { kit, cancel, changed, repaint: repaintAll, facts: showFacts, skin });
 
   const timer = setInterval(() => {
     if (still.matches || document.hidden || !doc.painted || ctx.get("view") === "mask" || strokes.active || !board.node.clientWidth) return;
     board.redrawWindow(ants.march());
   }, 140);
 
-  ctx.root.append(bar, options, board.box, status);
-  const done = ctx.finish();
-  tint = skinColor(ctx.root, "--ra-accent");
-  if (doc.ready || !doc.width) {
-    board.resize();
-    repaintAll();
-  }
-  showFacts();
-  return () => {
-    clearInterval(timer);
-    deaf();
-    board.close();
-    done();
+  const draw = firstDrawing(doc, board, repaintAll, showFacts);
+  const first = () => {
+    takeTint();
+    draw();
   };
+  return settle(ctx, board, [bar, options, board.box, status], first, [() => clearInterval(timer), deaf]);
 }
 
-export default {
-  initialize({ model }) {
-    open(model);
-    return () => forget(model);
-  },
-  render,
-};
+export default canvasWidget(open, render);

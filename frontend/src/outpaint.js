@@ -1,14 +1,36 @@
 /** The outpaint frame: drag the border of a picture outwards, and see how large it becomes. */
 import { frameHandles, sidesForRatio, snapSide } from "./lib/canvas-frame.js";
-import { PictureDoc, docOf, forget } from "./lib/canvas-picture.js";
+import { PictureDoc, docOf } from "./lib/canvas-picture.js";
 import { surface } from "./lib/canvas-surface.js";
 import { lineNumber, slowPush, tool } from "./lib/canvas-tools.js";
+import { canvasWidget, drawPicture, settleFrame } from "./lib/canvas-widget.js";
 import { frame, h, icon } from "./lib/dom.js";
 import { bytes } from "./lib/format.js";
 
 const SIDES = ["left", "right", "top", "bottom"];
 const RATIOS = ["1:1", "4:3", "3:2", "16:9", "3:4", "2:3", "9:16"];
 const open = (model) => docOf(model, () => new PictureDoc(model));
+
+/** Ground that is still to be painted. */
+function hatch(g, box, ground, ink, ratio) {
+  g.fillStyle = ground;
+  g.fillRect(...box);
+  g.save();
+  g.beginPath();
+  g.rect(...box);
+  g.clip();
+  g.strokeStyle = ink;
+  g.globalAlpha = 0.28;
+  g.lineWidth = ratio;
+  g.beginPath();
+  const gap = 9 * ratio;
+  for (let k = -box[3]; k < box[2]; k += gap) {
+    g.moveTo(box[0] + k, box[1] + box[3]);
+    g.lineTo(box[0] + k + box[3], box[1]);
+  }
+  g.stroke();
+  g.restore();
+}
 
 function render({ model, el }) {
   const ctx = frame({ model, el }, "outpaint");
@@ -42,34 +64,13 @@ function render({ model, el }) {
   function paint(g, view, ratio, dirty) {
     const css = getComputedStyle(ctx.root);
     const color = (name) => css.getPropertyValue(name);
-    g.fillStyle = color("--ra-sunken");
-    g.fillRect(dirty.x, dirty.y, dirty.w, dirty.h);
-    if (!doc.ready) return;
     const s = view.scale * ratio;
-    const at = (rect) => [Math.round(rect.x * s + view.x * ratio), Math.round(rect.y * s + view.y * ratio), Math.round(rect.w * s), Math.round(rect.h * s)];
-    const box = at(outer());
-    g.fillStyle = color("--ra-accent-soft");
-    g.fillRect(...box);
-    // hatching: ground that is still to be painted
-    g.save();
-    g.beginPath();
-    g.rect(...box);
-    g.clip();
-    g.strokeStyle = color("--ra-accent");
-    g.globalAlpha = 0.28;
-    g.lineWidth = ratio;
-    g.beginPath();
-    const gap = 9 * ratio;
-    for (let k = -box[3]; k < box[2]; k += gap) {
-      g.moveTo(box[0] + k, box[1] + box[3]);
-      g.lineTo(box[0] + k + box[3], box[1]);
-    }
-    g.stroke();
-    g.restore();
-    const picture = at({ x: 0, y: 0, w: doc.width, h: doc.height });
-    g.fillStyle = "white";
-    g.fillRect(...picture);
-    doc.picture.draw(g, ...picture);
+    let box;
+    const at = drawPicture(g, doc, color("--ra-sunken"), view, ratio, dirty, (place) => {
+      box = place(outer());
+      hatch(g, box, color("--ra-accent-soft"), color("--ra-accent"), ratio);
+    });
+    if (!at) return;
     g.strokeStyle = color("--ra-accent");
     g.lineWidth = 2 * ratio;
     g.strokeRect(...box);
@@ -139,7 +140,7 @@ function render({ model, el }) {
   };
 
   // -- the bar -------------------------------------------------------------------------------------------------------
-  const numbers = h("div", { class: "ra-sides" }, SIDES.map((name) => lineNumber(ctx, name, name, { min: 0, max: 2048, step: 8, digits: 0 })));
+  const numbers = h("div", { class: "ra-sides" }, SIDES.map((name) => lineNumber(ctx, name, `side.${name}`, { min: 0, max: 2048, step: 8, digits: 0 })));
   const snapBox = h("select", { class: "ra-input" }, [8, 64].map((step) => h("option", { value: step, text: `${step} px` })));
   snapBox.addEventListener("change", () => {
     ctx.push({ snap: Number(snapBox.value) });
@@ -203,27 +204,8 @@ function render({ model, el }) {
     handles.place(outer());
     board.redraw();
   });
-  const deaf = doc.listen(() => {
-    board.resize();
-    showFacts();
-    ctx.root.dataset.saved = "1";
-  });
-  ctx.on("change:skin", () => requestAnimationFrame(() => board.redraw()));
-  ctx.root.append(bar, board.box, h("div", { class: "ra-status" }, h("span", { class: "ra-hint" }, ctx.text("outpaint.hint")), memory, facts));
-  const done = ctx.finish();
-  board.resize();
-  if (doc.ready) ctx.root.dataset.saved = "1";
-  return () => {
-    deaf();
-    board.close();
-    done();
-  };
+  const status = h("div", { class: "ra-status" }, h("span", { class: "ra-hint" }, ctx.text("outpaint.hint")), memory, facts);
+  return settleFrame(ctx, doc, board, [bar, board.box, status], showFacts);
 }
 
-export default {
-  initialize({ model }) {
-    open(model);
-    return () => forget(model);
-  },
-  render,
-};
+export default canvasWidget(open, render);

@@ -1,8 +1,9 @@
 /** The sketch: colour on a picture, as the beginning of another. */
-import { brushKit, showState } from "./lib/canvas-brush.js";
+import { bench, brushLines, firstDrawing, follow, putOverlay, undoTools } from "./lib/canvas-bench.js";
+import { showState } from "./lib/canvas-brush.js";
 import { hexOf, layStroke, over, rgbOf } from "./lib/canvas-color.js";
 import { RasterDoc } from "./lib/canvas-doc.js";
-import { docOf, forget } from "./lib/canvas-picture.js";
+import { docOf } from "./lib/canvas-picture.js";
 import { encodePng } from "./lib/canvas-png.js";
 import { alike, boxOf, fillBox, fillPolygon, fillRegion, polygonBox } from "./lib/canvas-raster.js";
 import { shapePainter } from "./lib/canvas-shapes.js";
@@ -10,6 +11,7 @@ import { strokePainter } from "./lib/canvas-strokes.js";
 import { surface } from "./lib/canvas-surface.js";
 import { choice, download, lineSlider, tool } from "./lib/canvas-tools.js";
 import { outward } from "./lib/canvas-view.js";
+import { canvasWidget, settle } from "./lib/canvas-widget.js";
 import { frame, h } from "./lib/dom.js";
 
 const TOOLS = [
@@ -35,15 +37,13 @@ function render({ model, el }) {
   const inkNow = (erase) => ({ rgb: rgbOf(ctx.get("color")), opacity: ctx.get("opacity") / 100, erase });
 
   // -- drawing the window --------------------------------------------------------------------------------------------
-  const showPart = (rect) => {
-    if (!rect || !doc.data) return;
-    const image = new ImageData(rect.w, rect.h);
+  const copyInto = (image, rect) => {
     for (let y = 0; y < rect.h; y += 1) {
       const at = ((rect.y + y) * doc.width + rect.x) * 4;
       image.data.set(doc.data.subarray(at, at + rect.w * 4), y * rect.w * 4);
     }
-    doc.overlay.getContext("2d").putImageData(image, rect.x, rect.y);
   };
+  const showPart = (rect) => putOverlay(doc, rect, copyInto);
   function paint(g, view, ratio, dirty) {
     g.fillStyle = getComputedStyle(ctx.root).getPropertyValue("--ra-sunken");
     g.fillRect(dirty.x, dirty.y, dirty.w, dirty.h);
@@ -113,44 +113,13 @@ function render({ model, el }) {
       strokes.start(p, ink.erase);
     } else shapes.start(kind, p, p.erase);
   }
-  const move = (points) => (strokes.active ? strokes.move(points) : shapes.move(points));
-  const end = (p) => (strokes.active ? strokes.end(p) : shapes.end(p));
-  const cancel = () => {
-    if (strokes.active) strokes.cancel();
-    shapes.cancel();
-  };
-  const kit = brushKit(ctx, doc, () => board, {
-    isBrush: () => ["brush", "eraser"].includes(ctx.get("tool")),
-    single: () => ["fill", "pick"].includes(ctx.get("tool")),
-    factor: () => (strokes.active ? strokes.factor : 1),
-    start,
-    move,
-    end,
-  });
-  const letters = Object.fromEntries(TOOLS.map(([value, , , letter]) => [letter.toLowerCase(), value]));
   const clear = () => doc.step(doc.everything, (data) => data.fill(0));
-  function key(event, name) {
-    const control = event.ctrlKey || event.metaKey;
-    if (control && name === "z") return event.shiftKey ? doc.redo() : doc.undo(), true;
-    if (control && name === "y") return doc.redo(), true;
-    if (kit.key(event)) return true;
-    if (control || event.altKey) return false;
-    if (name in letters) ctx.push({ tool: letters[name] });
-    else if (name === "x") swap();
-    else if (event.key === "Delete" || event.key === "Backspace") clear();
-    else if (event.key === "Escape" && (strokes.active || shapes.active)) {
-      kit.down = false;
-      cancel();
-    } else return false;
-    return true;
-  }
-  const box = () => ({ x: 0, y: 0, w: doc.width || 4, h: doc.height || 3 });
-  const board = surface(ctx, { box, paint, start, move, end, cancel, hover: kit.hover, key, wheel: kit.wheel, moved: kit.ring }, { key: "sketch.canvas" });
+  const { kit, cancel, parts } = bench(ctx, doc, () => board, { tools: TOOLS, strokes, shapes, start, single: ["fill", "pick"], keys: { x: () => swap() }, clear });
+  const board = surface(ctx, { ...parts, paint, moved: kit.ring }, { key: "sketch.canvas" });
 
   // -- the bar of tools ----------------------------------------------------------------------------------------------
   const tools = choice(ctx, "tool", TOOLS, "tool");
-  const undo = tool(ctx, "undo", "undo", "canvas.undo", "Ctrl+Z", () => doc.undo());
-  const redo = tool(ctx, "redo", "redo", "canvas.redo", "Ctrl+Shift+Z", () => doc.redo());
+  const { undo, redo } = undoTools(ctx, doc);
   const save = (button) => {
     if (!doc.ready) return;
     download(encodePng(over(doc.data, pixels()), doc.width, 4, doc.everything), "sketch.png", "image/png", button);
@@ -191,8 +160,8 @@ function render({ model, el }) {
     h("div", { class: "ra-tools ra-tools-end" }, tool(ctx, "save-sketch", "save", "sketch.save", "", save)),
   );
   board.serve(bar);
-  const brushLine = lineSlider(ctx, "brush", "brush", { min: 1, max: 8192, soft: 400, digits: 0 });
-  const softLine = lineSlider(ctx, "softness", "softness", { min: 0, max: 100, digits: 0 });
+  const lines = brushLines(ctx);
+  const { brushLine, softLine } = lines;
   const opacityLine = lineSlider(ctx, "opacity", "opacity", { min: 1, max: 100, digits: 0 });
   const toleranceLine = lineSlider(ctx, "tolerance", "tolerance", { min: 0, max: 255, soft: 128, digits: 0 });
   const options = h("div", { class: "ra-options" }, brushLine, softLine, toleranceLine, opacityLine);
@@ -202,53 +171,25 @@ function render({ model, el }) {
   board.node.append(empty);
   ctx.watch("tool texts", () => {
     const kind = ctx.get("tool");
-    const brush = kind === "brush" || kind === "eraser";
-    brushLine.hidden = !brush;
-    softLine.hidden = !brush;
+    lines.show();
     toleranceLine.hidden = kind !== "fill";
     options.hidden = kind === "pick";
     hint.textContent = ctx.t(`sketch.hint.${kind}`);
     cancel();
     kit.ring();
   });
-  ctx.on("change:brush change:softness", kit.ring);
   const showFacts = () => {
     showState(ctx, doc, { undo, redo, brushLine });
     empty.hidden = Boolean(doc.width);
     facts.textContent = doc.width ? `${doc.width}×${doc.height}` : "";
   };
-  ctx.onTexts(showFacts);
-  const deaf = doc.listen((what, rect) => {
-    if (what === "opening") cancel();
-    else if (what === "opened") {
-      kit.reset();
-      board.resize();
-      repaintAll();
-    } else if (what === "changed") {
-      showPart(rect);
-      board.redrawPart(outward(rect, 1 + 2 / board.view.scale));
-    }
-    showFacts();
-  });
-  ctx.on("change:skin", () => requestAnimationFrame(() => board.redraw()));
-  ctx.root.append(bar, options, board.box, h("div", { class: "ra-status" }, hint, facts));
-  const done = ctx.finish();
-  if (doc.ready || !doc.width) {
-    board.resize();
-    repaintAll();
-  }
-  showFacts();
-  return () => {
-    deaf();
-    board.close();
-    done();
+  const changed = (rect) => {
+    showPart(rect);
+    board.redrawPart(outward(rect, 1 + 2 / board.view.scale));
   };
+  const deaf = follow(ctx, doc, board, { kit, cancel, changed, repaint: repaintAll, facts: showFacts, skin: () => board.redraw() });
+  const status = h("div", { class: "ra-status" }, hint, facts);
+  return settle(ctx, board, [bar, options, board.box, status], firstDrawing(doc, board, repaintAll, showFacts), [deaf]);
 }
 
-export default {
-  initialize({ model }) {
-    open(model);
-    return () => forget(model);
-  },
-  render,
-};
+export default canvasWidget(open, render);

@@ -37,7 +37,7 @@ class OutpaintFrame(PictureWidget):
 
     BUNDLE = "outpaint"
     TEXTS = (
-        "outpaint.canvas", "outpaint.hint", "outpaint.all", "outpaint.none", "outpaint.ratio", "outpaint.facts", "outpaint.memory",
+        "side.left", "side.right", "side.top", "side.bottom", "outpaint.canvas", "outpaint.hint", "outpaint.all", "outpaint.none", "outpaint.ratio", "outpaint.facts", "outpaint.memory",
         "outpaint.memory_of", "mask.empty", "snap", *SIDES, "canvas.zoom_in", "canvas.zoom_out", "canvas.fit",
     )  # fmt: skip
     INPUTS = (*SIDES, "snap")
