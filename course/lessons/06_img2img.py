@@ -344,7 +344,7 @@ show_images(
 )
 
 # %% [markdown] tags=["lang-zh"]
-# 校正以后色带回到了原图的颜色，可是对不对要看你要什么。只想换样子、留住色调，就打开它（下面的 loopback 也常用）；
+# 校正以后，色带的**色调**回到了原图（亮暗仍是新画的）。可是对不对，要看你要什么。只想换样子、留住色调，就打开它（下面的 loopback 也常用）；
 # “夜晚”本来就是要换颜色，再校正就把夜色硬拧成白天的颜色，反而坏事。
 #
 # ### 一遍一遍地改：loopback
@@ -352,7 +352,7 @@ show_images(
 # 每次只改一点，把结果当下一次的原图，种子每次加一。小步子连着走，可以走得很远，而相邻两张总是相像（动画就常这样做）：
 
 # %% [markdown] tags=["lang-en"]
-# Corrected, the band is back at the colour of the picture; whether that is right depends on what you want. To change the forms and keep the tone, switch it on (it is useful for the loopback below, too);
+# Corrected, the band has the **hue** of the picture again (light and dark stay as newly painted); whether that is right depends on what you want. To change the forms and keep the tone, switch it on (it is useful for the loopback below, too);
 # "at night" was meant to change the colours, and the correction twists the night back to the colours of the day.
 #
 # ### Again and again: loopback
