@@ -73,7 +73,9 @@ class Embeddings:
 
     def _mismatch(self, embedding: Embedding) -> dict[str, str] | None:
         wanted = self.widths()
-        named = ("clip_l", "clip_g") if getattr(self.pipe, "text_encoder_2", None) is not None else ("",)
+        named: tuple[str, ...] = (
+            ("clip_l", "clip_g") if getattr(self.pipe, "text_encoder_2", None) is not None else ("",)
+        )
         if len(named) > len(wanted):  # a refiner has only the second encoder
             named = named[1:]
         if [embedding.tensors.get(name, (0, 0))[1] for name in named] == wanted:
