@@ -41,7 +41,7 @@ def read(parsed: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
         if key in parsed:
             try:
                 fields[name] = reader(str(parsed[key]))
-            except (ValueError, TypeError, RecursionError, InvalidRequest):
+            except (ValueError, TypeError, LookupError, RecursionError, InvalidRequest):
                 notes.append(t("infotext.not_carried", field=key, value=short(parsed[key])))
     if "prompt_blend" in fields:
         choose(fields, "blend_mode", MODE, parsed, ("slerp", "lerp"), notes)

@@ -116,6 +116,31 @@ def test_a_sampler_that_adds_noise_is_told():
     assert not plans.seed_travel(CAT, [1, 2], sampler="Euler a", eta=0.0).notes
 
 
+@pytest.mark.parametrize(
+    "words",
+    ['a "quoted", (b:1.2)', "line\nbreak: x, Steps: 7", "\\ back\\slash", "中文，“引号”", " [a:b:0.5] AND c ", ""],
+)
+def test_blends_survive_the_webui_s_text(words):
+    made = ra.TextToImage(
+        prompt=CAT, seed=3, width=128, height=128, cfg_scale=4.0, blend_mode="lerp",
+        prompt_blend=(ra.BlendPart(prompt=words, weight=0.3), ra.BlendPart(prompt="x", weight=0.2, negative_prompt=words)),
+    )  # fmt: skip
+    text = infotext.format(made)
+    assert (
+        infotext.to_request(text).prompt_blend == made.prompt_blend and infotext.to_request(text).blend_mode == "lerp"
+    )
+    assert infotext.parse(text)["Steps"] == "20" and infotext.parse(text)["Prompt"] == CAT
+
+
+@pytest.mark.parametrize(
+    "value", ['"[[2, \\"a\\"]]"', "[]", "nonsense", '"[[0.9, \\"a\\"], [0.9, \\"b\\"]]"', '"[[]]"', '"{}"']
+)
+def test_a_damaged_blend_is_told_and_left_out(value):
+    text = f"a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, Prompt blend: {value}, Further variations: 5@x"
+    request, notes = infotext.convert(text)
+    assert request.prompt_blend == () and request.further_variations == () and len(notes) == 2
+
+
 # ------------------------------------------------------------------------------------------------------------- pictures
 def test_seed_travel_meets_the_plain_pictures(kernel):
     travel = ra.experiments.seed_travel(kernel, CAT, [11, 12], frames=3, **FAST)
