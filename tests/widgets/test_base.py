@@ -146,4 +146,6 @@ def test_the_skins_change_tokens_and_nothing_else():
         "--ra-gain",
         "--ra-aspect",
         "--ra-part",
+        "--ra-middle",
+        "--ra-room",
     }
