@@ -36,7 +36,7 @@ from ra_widgets.diffusion import memory, pipeline, tasks
 from ra_widgets.diffusion.control import modules
 from ra_widgets.diffusion.control.maps import Recipe, make_map
 from ra_widgets.diffusion.tasks.canvas import prepare
-from ra_widgets.diffusion.tasks.passes import text_encoder
+from ra_widgets.diffusion.tasks.conditions import text_encoder
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.jobs import Job
 from ra_widgets.library import resolve

@@ -19,7 +19,7 @@ import torch
 
 import ra_widgets as ra
 from ra_widgets.diffusion import memory, pipeline, tasks
-from ra_widgets.diffusion.tasks.passes import text_encoder
+from ra_widgets.diffusion.tasks.conditions import text_encoder
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.jobs import Job
 from ra_widgets.library import resolve

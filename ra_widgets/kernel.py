@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ra_widgets.diffusion.control.modules import Module
     from ra_widgets.experiments.folder import Outcome, Outcomes
-    from ra_widgets.experiments.verify import Report
+    from ra_widgets.experiments.reports import Report
 
 
 class PipelineKernel:

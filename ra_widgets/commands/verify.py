@@ -12,7 +12,7 @@ from ra_widgets.errors import GalleryError
 from ra_widgets.i18n import t
 
 if TYPE_CHECKING:
-    from ra_widgets.experiments.verify import Report, Table
+    from ra_widgets.experiments.reports import Report, Table
 
 STYLES = {"same": "green", "close": "yellow", "different": "red", "failed": "red"}
 

@@ -10,7 +10,8 @@ import ipywidgets
 import traitlets as tr
 
 from ra_widgets.errors import RAError
-from ra_widgets.experiments.verify import Reason, Report, Table, verify
+from ra_widgets.experiments.reports import Reason, Report, Table
+from ra_widgets.experiments.verify import verify
 from ra_widgets.i18n import get_language, normalise, t
 from ra_widgets.widgets._base import SKINS, stylesheet
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 import ra_widgets as ra
-from ra_widgets.diffusion.tasks.passes import text_encoder
+from ra_widgets.diffusion.tasks.conditions import text_encoder
 
 PROMPT = "草地上的一只猫"
 SIDE = 128

@@ -179,14 +179,14 @@ def test_sdxl_refiner_is_told_scores(xl, tmp_path):
     """The refiner has five numbers for size and beauty where SDXL has six for sizes; its score differs for the negative."""
     from types import SimpleNamespace
 
-    from ra_widgets.diffusion.tasks import passes
+    from ra_widgets.diffusion.tasks import conditions
 
     this = SimpleNamespace(height=64, width=96)
-    assert passes._time_ids(xl, this, 6.0).tolist() == [64, 96, 0, 0, 64, 96]
+    assert conditions._time_ids(xl, this, 6.0).tolist() == [64, 96, 0, 0, 64, 96]
     config = {**xl.unet.config, "projection_class_embeddings_input_dim": 48 + 5 * 8}
     refiner = SimpleNamespace(unet=SimpleNamespace(config=SimpleNamespace(**config)), pipe=xl.pipe)
-    for score in passes.AESTHETIC_SCORES:
-        assert passes._time_ids(refiner, this, score).tolist() == [64, 96, 0, 0, score]
+    for score in conditions.AESTHETIC_SCORES:
+        assert conditions._time_ids(refiner, this, score).tolist() == [64, 96, 0, 0, score]
 
 
 def test_the_cache_knows_everything_that_matters(encoder):

@@ -232,7 +232,7 @@ def test_closed_kernel_says_so():
 
 
 def test_text_is_encoded_once_when_only_the_seed_changes(plain):
-    from ra_widgets.diffusion.tasks.passes import text_encoder
+    from ra_widgets.diffusion.tasks.conditions import text_encoder
 
     plain.generate("一只从未画过的小熊", seed=1, steps=1)
     encoder = text_encoder(plain._engine._loaded)

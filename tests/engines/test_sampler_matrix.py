@@ -13,7 +13,8 @@ from ra_widgets.diffusion.guidance import CFGDenoiser
 from ra_widgets.diffusion.noise import ImageNoise
 from ra_widgets.diffusion.plan import plan
 from ra_widgets.diffusion.sampling import SAMPLERS, Step, pick_options
-from ra_widgets.diffusion.tasks.passes import Pass, conditioning, denoiser
+from ra_widgets.diffusion.tasks.conditions import conditioning
+from ra_widgets.diffusion.tasks.passes import Pass, denoiser
 from ra_widgets.errors import InvalidRequest, ModelError
 from ra_widgets.requests import TextToImage
 from ra_widgets.samplers import AUTOMATIC, SAMPLER_NAMES, SAMPLERS_INFO, SCHEDULER_NAMES

@@ -18,7 +18,8 @@ from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.tasks.canvas import Canvas, finish, kept_softly, prepare
 from ra_widgets.diffusion.tasks.channels import DEPTH, extra_channels, image_cond
 from ra_widgets.diffusion.tasks.control import depth_channel
-from ra_widgets.diffusion.tasks.passes import Pass, make_noise, readable, sample, to_image, to_pixels
+from ra_widgets.diffusion.tasks.passes import Pass, make_noise, sample, to_image, to_pixels
+from ra_widgets.diffusion.tasks.reading import readable
 from ra_widgets.diffusion.tasks.walks import plan_walk
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.imaging.colours import correct

@@ -16,7 +16,7 @@ from PIL import Image
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.tasks.canvas import Canvas
 from ra_widgets.diffusion.tasks.image_to_image import Painter
-from ra_widgets.diffusion.tasks.passes import readable
+from ra_widgets.diffusion.tasks.reading import readable
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.imaging import grounds
 from ra_widgets.imaging.resizing import stretch

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +10,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ra_widgets.diffusion import tiled_diffusion, translation
-from ra_widgets.diffusion.blending import mix_part, mix_parts
+from ra_widgets.diffusion import tiled_diffusion
 from ra_widgets.diffusion.brownian import BrownianNoise
-from ra_widgets.diffusion.conditioning import Encoded, Part, TextEncoder, Timeline
+from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.control.steering import Steering
 from ra_widgets.diffusion.denoiser import LCMDenoiser, ModelDenoiser, diffusers_call
 from ra_widgets.diffusion.guidance import CFGDenoiser, Cond, GuidanceOptions, Refiner
@@ -26,17 +23,11 @@ from ra_widgets.diffusion.plan import SamplingPlan
 from ra_widgets.diffusion.sampling import SAMPLERS, pick_options
 from ra_widgets.diffusion.sampling_base import Step
 from ra_widgets.diffusion.tasks import channels, control
+from ra_widgets.diffusion.tasks.conditions import Prompts, conditioning, text_encoder
 from ra_widgets.diffusion.tasks.work import Work
-from ra_widgets.errors import EngineError, ModelError, Notice
-from ra_widgets.library import resolve
+from ra_widgets.errors import EngineError
 from ra_widgets.pictures import Picture
-from ra_widgets.prompt import split_networks, strip_comments
 from ra_widgets.requests import TextToImage
-from ra_widgets.samplers import SAMPLERS_INFO
-
-log = logging.getLogger(__name__)
-
-Prompts = list[list[tuple[Cond, float]]]
 
 
 @dataclass(frozen=True)
@@ -64,127 +55,6 @@ class Pass:
     mask: Image.Image | None = None
     place: tuple[int, int, int, int] | None = None
     whole: tuple[int, int] = (0, 0)
-
-
-TEXTS = {
-    "prompt": "Translated prompt",
-    "negative_prompt": "Translated negative prompt",
-    "hr_prompt": "Translated hires prompt",
-    "hr_negative_prompt": "Translated hires negative prompt",
-}
-"""Request fields that hold prompts, and the infotext keys of their translations."""
-
-
-def readable(model: LoadedModel, request: TextToImage, work: Work | None = None) -> tuple[TextToImage, dict[str, Any]]:
-    """The request with prompts that the model can read, and what was done to them, for the record.
-
-    Chinese is put into English for models that do not read it (:mod:`ra_widgets.prompt.lexicon`); the picture's own request keeps
-    what was typed, comments too. Textual inversion embeddings are recorded as the webui does. What was probably not meant (networks, which are
-    not loaded yet; names of embeddings that are no embeddings here) is recorded as ``warnings`` and told to ``work``.
-
-    Raises:
-        ModelError: an embedding in a prompt cannot be read; there is no such refiner.
-    """
-    if request.refiner_checkpoint and request.refiner_switch_at < 1:
-        resolve(request.refiner_checkpoint)  # an unknown one is refused now, not when its turn comes
-    facts: dict[str, Any] = {"infotext": {}}
-    notices: list[Notice] = []
-    request = _without_comments(request)
-    networks = sorted({n.args[0] for n in split_networks(request.prompt)[1] if n.args})
-    if networks:
-        log.info("networks named in the prompt are not loaded: %s", ", ".join(networks))
-        facts["networks_not_loaded"] = networks
-        notices.append(Notice("prompt.warn.networks", {"names": ", ".join(networks)}))
-    if "zh" not in model.info.languages:
-        request = _translated(request, facts, notices)
-    calls = SAMPLERS_INFO[request.sampler].total_steps(request.steps)
-    prompts = [text for name in TEXTS if (text := getattr(request, name, ""))] + blended_texts(request)
-    used = text_encoder(model).used(prompts, Timeline(calls, old=request.old_prompt_timelines))
-    if used:
-        facts["embeddings"] = [{"name": e.name, "hash": e.hash, "vectors": e.vectors} for e in used]
-        # the webui's spelling: signs that would break its list are left out of names
-        named = (e.name.replace(":", "").replace(",", "") for e in used)
-        facts["infotext"]["TI hashes"] = ", ".join(f"{n}: {e.hash}" for n, e in zip(named, used, strict=True))
-    notices += text_encoder(model).doubtful(prompts, used)
-    if notices:
-        facts["warnings"] = [notice.to_dict() for notice in notices]
-        if work is not None:
-            work.warn(notices)
-    names = control.labels(model, request)
-    if names:
-        facts["control"] = names
-    return request, facts
-
-
-def _without_comments(request: TextToImage) -> TextToImage:
-    """The request as the model reads it: ``#`` hides the rest of its line, as in the webui."""
-    texts: dict[str, Any] = {
-        name: strip_comments(text) for name in TEXTS if "#" in (text := getattr(request, name, "") or "")
-    }
-    if any("#" in text for text in blended_texts(request)):
-        texts["prompt_blend"] = tuple(
-            part.replace(
-                prompt=strip_comments(part.prompt),
-                negative_prompt=None if part.negative_prompt is None else strip_comments(part.negative_prompt),
-            )
-            for part in request.prompt_blend
-        )
-    return request.replace(**texts) if texts else request
-
-
-def _translator(notices: list[Notice]) -> translation.LocalTranslator | None:
-    """The library's translator, if it has one that can be used."""
-    from ra_widgets.library import translators
-
-    try:
-        source = translators.chosen()
-        return None if source is None else translation.load(source)
-    except ModelError as error:
-        notices.append(Notice("translator.warn.unusable", {"reason": error.text()}))
-        return None
-
-
-def _translated(request: TextToImage, facts: dict[str, Any], notices: list[Notice]) -> TextToImage:
-    from ra_widgets.prompt.lexicon import Translation, has_chinese
-    from ra_widgets.prompt.lexicon import translate as by_glossary
-
-    texts_given = [getattr(request, name, "") or "" for name in TEXTS] + blended_texts(request)
-    engine = _translator(notices) if any(map(has_chinese, texts_given)) else None
-
-    def translate(text: str) -> Translation:
-        nonlocal engine
-        if engine is not None:
-            try:
-                return by_glossary(text, engine=engine)
-            except ModelError as error:
-                notices.append(Notice("translator.warn.unusable", {"reason": error.text()}))
-                engine = None
-        return by_glossary(text)
-
-    found = {name: translate(getattr(request, name)) for name in TEXTS if hasattr(request, name)}
-    changed = {name: translation for name, translation in found.items() if translation.changed}
-    if changed:
-        facts["translation"] = {name: {"text": x.text, "unknown": x.unknown} for name, x in changed.items()}
-        facts["infotext"] |= {TEXTS[name]: translation.text for name, translation in changed.items()}
-        if engine is not None:
-            facts["translator"] = facts["infotext"]["Translator"] = engine.source.name
-    texts: dict[str, Any] = {name: translation.text for name, translation in changed.items()}
-    blend = tuple(
-        part.replace(
-            prompt=translate(part.prompt).text,
-            negative_prompt=None if part.negative_prompt is None else translate(part.negative_prompt).text,
-        )
-        for part in request.prompt_blend
-    )
-    if blend != request.prompt_blend:
-        texts["prompt_blend"] = blend
-        facts["infotext"]["Translated prompt blend"] = json.dumps([part.prompt for part in blend], ensure_ascii=False)
-    return request.replace(**texts) if texts else request
-
-
-def blended_texts(request: TextToImage) -> list[str]:
-    """The further prompts of a blend."""
-    return [text for part in request.prompt_blend for text in (part.prompt, part.negative_prompt) if text]
 
 
 def sample(
@@ -365,82 +235,6 @@ def refiner(request: TextToImage, this: Pass, count: int, work: Work) -> Refiner
         return denoiser(other, walk, None, tiling), *conditioning(other, request, this, count)
 
     return Refiner(request.refiner_switch_at, make, request.refiner_switch_by_sample_steps)
-
-
-def text_encoder(model: LoadedModel) -> TextEncoder:
-    """The model's text encoder with its cache, made once."""
-    if "text_encoder" not in model.cache:
-        model.cache["text_encoder"] = TextEncoder(model)
-    found: TextEncoder = model.cache["text_encoder"]
-    return found
-
-
-def conditioning(model: LoadedModel, request: TextToImage, this: Pass, count: int) -> tuple[Prompts, list[Cond]]:
-    """Prompts and negative prompts for ``count`` pictures."""
-    encoder = text_encoder(model)
-    sdxl = model.info.family == "sdxl"
-    time_ids, negative_ids = (_time_ids(model, this, score) if sdxl else None for score in AESTHETIC_SCORES)
-    how = (this.timeline, request.clip_skip, request.emphasis)
-    positive, negative = encoder.parts(this.prompt, *how), encoder.negative(this.negative, *how)
-    blend = request.prompt_blend
-    if blend:
-        own = max(0.0, 1.0 - sum(part.weight for part in blend))
-
-        def empty() -> Encoded:
-            return encoder.encode("", request.clip_skip)
-
-        # a prompt of its own for the second pass is not mixed with those of the first
-        if not (this.hires and request.hr_prompt):
-            others = [(encoder.parts(part.prompt, *how), part.weight) for part in blend]
-            positive = mix_parts([(positive, own), *others], request.blend_mode, empty)
-        if not (this.hires and request.hr_negative_prompt):
-            texts = [this.negative if part.negative_prompt is None else part.negative_prompt for part in blend]
-            further = [(encoder.negative(text, *how), part.weight) for text, part in zip(texts, blend, strict=True)]
-            negative = mix_part(_gathered([(negative, own), *further]), request.blend_mode, empty)
-    prompts = [(_cond(part, time_ids), part.weight) for part in positive]
-    return [prompts] * count, [_cond(negative, negative_ids)] * count
-
-
-def _gathered(members: list[tuple[Part, float]]) -> list[tuple[Part, float]]:
-    """Equal texts taken together, so that the same negative prompt everywhere is exactly that one."""
-    found: list[tuple[Part, float]] = []
-    for part, weight in members:
-        same = next((i for i, (other, _) in enumerate(found) if _same(part, other)), None)
-        if same is None:
-            found.append((part, weight))
-        else:
-            found[same] = (found[same][0], found[same][1] + weight)
-    return found
-
-
-def _same(first: Part, second: Part) -> bool:
-    # encoded texts come from the cache: the same text is the same object
-    return len(first.schedule) == len(second.schedule) and all(
-        a[0] == b[0] and a[1] is b[1] for a, b in zip(first.schedule, second.schedule, strict=True)
-    )
-
-
-def _cond(part: Part, time_ids: torch.Tensor | None) -> Cond:
-    entries = []
-    for end, encoded in part.schedule:
-        extras = {}
-        if time_ids is not None and encoded.pooled is not None:
-            extras = {"text_embeds": encoded.pooled, "time_ids": time_ids}
-        entries.append((end, encoded.embeds, extras))
-    return Cond(tuple(entries))
-
-
-AESTHETIC_SCORES = (6.0, 2.5)
-"""What the SDXL refiner is told of the beauty of a picture with the prompt, and with the negative prompt."""
-
-
-def _time_ids(model: LoadedModel, this: Pass, score: float) -> torch.Tensor:
-    """SDXL's size conditioning: original size, crop corner, target size (height first); the refiner's score at its end."""
-    height, width = float(this.height), float(this.width)
-    config = model.unet.config
-    room = config.projection_class_embeddings_input_dim - model.pipe.text_encoder_2.config.projection_dim
-    last = [score] if room // config.addition_time_embed_dim == 5 else [height, width]
-    return torch.tensor([height, width, 0.0, 0.0, *last])
 
 
 def to_image(pixels: torch.Tensor) -> Image.Image:

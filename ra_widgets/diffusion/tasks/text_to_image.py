@@ -13,7 +13,8 @@ import torch
 from ra_widgets.diffusion.conditioning import Timeline
 from ra_widgets.diffusion.pipeline import LoadedModel
 from ra_widgets.diffusion.tasks import hires
-from ra_widgets.diffusion.tasks.passes import Pass, readable, sample, to_image
+from ra_widgets.diffusion.tasks.passes import Pass, sample, to_image
+from ra_widgets.diffusion.tasks.reading import readable
 from ra_widgets.diffusion.tasks.walks import plan_walk
 from ra_widgets.diffusion.tasks.work import Work
 from ra_widgets.requests import TextToImage
