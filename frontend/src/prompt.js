@@ -127,6 +127,26 @@ function render(host) {
     });
     return node;
   };
+  // full-width signs: said and offered, never changed by itself; Ctrl+Z takes the change back
+  const offer = (trait, offered, view) => {
+    const convert = h("button", {
+      type: "button",
+      class: "ra-link ra-offer-convert",
+      onclick: () => {
+        const text = view.state.doc.toString();
+        if (text !== ctx.get(trait)) return;
+        view.dispatch({ changes: { from: 0, to: text.length, insert: ctx.get(offered) }, userEvent: "input" });
+        view.focus();
+      },
+    });
+    const node = h("div", { class: "ra-offer", role: "status" }, ctx.text("prompt.fullwidth.found"), convert);
+    ctx.watch(`${offered} texts`, () => {
+      node.hidden = !ctx.get(offered);
+      convert.textContent = ctx.t("prompt.fullwidth.convert");
+      convert.title = ctx.get(offered);
+    });
+    return node;
+  };
   const chips = h("div", { class: "ra-chips ra-examples" });
   ctx.watch("examples texts", () => {
     const examples = ctx.get("examples") ?? [];
@@ -148,12 +168,12 @@ function render(host) {
   });
   const label = (key, view, counterTrait) =>
     h("div", { class: "ra-label" }, h("span", { onclick: () => view.focus() }, ctx.text(key)), counter(counterTrait));
-  const negativeBlock = h("div", { class: "ra-field ra-negative" }, label("negative_prompt", negative, "negative_counter"), h("div", { class: "ra-editor ra-editor-small" }, negative.dom));
+  const negativeBlock = h("div", { class: "ra-field ra-negative" }, label("negative_prompt", negative, "negative_counter"), h("div", { class: "ra-editor ra-editor-small" }, negative.dom), offer("negative_prompt", "negative_offer", negative));
   ctx.watch("show_negative", () => {
     negativeBlock.hidden = !ctx.get("show_negative");
   });
   ctx.root.append(
-    h("div", { class: "ra-field ra-prompt" }, label("prompt", positive, "counter"), h("div", { class: "ra-editor" }, positive.dom)),
+    h("div", { class: "ra-field ra-prompt" }, label("prompt", positive, "counter"), h("div", { class: "ra-editor" }, positive.dom), offer("prompt", "offer", positive)),
     chips,
     negativeBlock,
   );

@@ -7,6 +7,7 @@ from typing import Any
 
 import traitlets as tr
 
+from ra_widgets.prompt.fullwidth import preview
 from ra_widgets.requests import MAX_PROMPT
 from ra_widgets.widgets._base import RequestPanel, guarded, shared
 
@@ -22,6 +23,8 @@ class PromptEditor(RequestPanel):
         show_negative: show the second field.
         examples: sentences offered below the prompt.
         counter, negative_counter: text at the right above each field, e.g. a token count.
+        offer, negative_offer: the text with full-width brackets, colons and bars made half-width, if it has any that look like
+            syntax; the page offers it below the field and changes nothing by itself.
 
     Example:
         >>> editor = PromptEditor(prompt="一个红苹果")
@@ -30,7 +33,15 @@ class PromptEditor(RequestPanel):
     """
 
     BUNDLE = "prompt"
-    TEXTS = ("prompt", "prompt.hint", "negative_prompt", "negative.hint", "examples.try")
+    TEXTS = (
+        "prompt",
+        "prompt.hint",
+        "negative_prompt",
+        "negative.hint",
+        "examples.try",
+        "prompt.fullwidth.found",
+        "prompt.fullwidth.convert",
+    )
     INPUTS = ("prompt", "negative_prompt")
     MESSAGES = ("submit",)
 
@@ -40,11 +51,15 @@ class PromptEditor(RequestPanel):
     examples = shared(tr.List(tr.Unicode()))
     counter = shared(tr.Unicode(""))
     negative_counter = shared(tr.Unicode(""))
+    offer = shared(tr.Unicode(""))
+    negative_offer = shared(tr.Unicode(""))
 
     def __init__(self, **kwargs: Any) -> None:
         self._count: Callable[[str, str], str] | None = None
         super().__init__(**kwargs)
         self.observe(self._recount, ["prompt", "negative_prompt"])
+        self.observe(self._look, ["prompt", "negative_prompt"])
+        self._look()
 
     @tr.validate("prompt", "negative_prompt")
     def _valid_text(self, proposal: Any) -> str:
@@ -68,6 +83,13 @@ class PromptEditor(RequestPanel):
         for name in names:
             text = self._count(getattr(self, name), self.lang) if self._count else ""
             setattr(self, "counter" if name == "prompt" else "negative_counter", text)
+
+    @guarded
+    def _look(self, change: Any = None) -> None:
+        for name, target in (("prompt", "offer"), ("negative_prompt", "negative_offer")):
+            found = preview(getattr(self, name))
+            # a Chinese comma alone is ordinary writing
+            setattr(self, target, found.converted if any(c.kind != "comma" for c in found.changes) else "")
 
     def language_changed(self) -> None:
         self._recount()

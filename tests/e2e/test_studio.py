@@ -265,6 +265,25 @@ def test_pinyin_is_sent_only_when_it_is_chosen(page: Page):
     assert "prompt='山水'" in code(page)
 
 
+def test_full_width_signs_are_offered(page: Page, artifacts: Path):
+    """Said below the field; one click converts, Ctrl+Z takes it back; nothing changes by itself."""
+    typed, converted = "草地上的（红色：1.3）狐狸", "草地上的(红色:1.3)狐狸"
+    write(page, typed)
+    notice = page.locator(".ra-prompt .ra-offer")
+    expect(notice).to_be_visible()
+    expect(page.locator(".ra-negative .ra-offer")).to_be_hidden()
+    page.screenshot(path=artifacts / "studio-fullwidth.png")
+    notice.locator("button").click()
+    text = page.locator(".ra-prompt .cm-content")
+    expect(text).to_have_text(converted)
+    expect(notice).to_be_hidden()
+    page.keyboard.press("Control+z")
+    expect(text).to_have_text(typed)
+    expect(notice).to_be_visible()
+    write(page, SENTENCE)
+    expect(notice).to_be_hidden()
+
+
 def test_undo_weights_and_plain_text_only(page: Page):
     write(page, "红苹果")
     page.keyboard.press("Control+a")

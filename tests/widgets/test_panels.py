@@ -54,6 +54,13 @@ def test_the_counter_follows_text_and_language(browser_of):
     assert editor.counter == "4 en"
 
 
+def test_full_width_signs_are_offered_and_never_changed(browser_of):
+    editor = PromptEditor(prompt="（红色：１．２）的猫")
+    assert (editor.prompt, editor.offer, editor.negative_offer) == ("（红色：１．２）的猫", "(红色:1.2)的猫", "")
+    browser_of(editor).sets(prompt="一只猫，坐在树下。", negative_prompt="【模糊】")
+    assert (editor.offer, editor.negative_offer) == ("", "[模糊]"), "a Chinese comma is ordinary writing"
+
+
 def test_submit_comes_after_the_text(browser_of):
     editor = PromptEditor()
     page, seen = browser_of(editor), []
