@@ -51,7 +51,7 @@ def test_choose_and_go_on(browser: Browser, start_server: Callable, tmp_path: Pa
     assert len(texts) == 8 and sum("Further variations" in text and "@0.3" in text for text in texts) == 3
     page.set_viewport_size({"width": 420, "height": 900})
     inside = "() => [...document.querySelectorAll('.ra-variations-bar *')].every(n => n.getBoundingClientRect().right <= 421)"
-    assert page.evaluate(inside)
+    page.wait_for_function(inside)  # the page folds when its observer has seen the new width
     page.screenshot(path=artifacts / "variation-grid-narrow.png")
     assert errors == []
     page.close()
