@@ -17,6 +17,7 @@ from ra_widgets.gallery import carriers, files, foreign, settings
 from ra_widgets.library.identify import ModelInfo, available
 from ra_widgets.requests import Request, from_dict
 from ra_widgets.results import Record
+from ra_widgets.samplers import SAMPLERS_INFO
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 BATCH_TOLERANCE = 2
 """A member of a batch may differ from its single by rounding: at most this many of 255."""
 SCRIPT = "Script"
-OLD_RULES = ("Downcast alphas_cumprod", "Refiner switch by sampling steps")
-"""What old webui versions did otherwise and this engine does not: keys of the infotext (or filled in by its version)."""
+DOWNCAST = "Downcast alphas_cumprod"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
 
 
@@ -120,8 +120,7 @@ def _open(picture: Any) -> tuple[Report, dict[str, Any]]:
         except InvalidRequest as error:
             report.reasons.append(Reason("unreadable", values={"detail": error.text()}))
     if report.request is None and found.source:
-        # scripts and rules of old versions have reasons of their own
-        known = {key: value for key, value in found.data.items() if key not in (*OLD_RULES, SCRIPT)}
+        known = {key: value for key, value in found.data.items() if key != SCRIPT}  # which has a reason of its own
         report.request, notes = replace(found, data=known).convert(keep_model=False)
         report.reasons += [Reason("not_carried", values={"sentence": note}) for note in notes]
     if report.request is None:
@@ -186,9 +185,10 @@ def _explain(report: Report, data: dict[str, Any], made: Record) -> None:
             reasons.append(Reason("input_missing", values={"names": "image"}))
         if data.get(SCRIPT):
             reasons.append(Reason("script", values={"name": settings.short(data[SCRIPT])}))
-        old = [key for key in OLD_RULES if str(data.get(key, "")).lower() == "true"]
-        if old:
-            reasons.append(Reason("old_rules", values={"names": ", ".join(old), "version": data.get("Version", "?")}))
+        sampler = SAMPLERS_INFO.get(getattr(report.request, "sampler", ""))
+        if str(data.get(DOWNCAST, "")).lower() == "true" and sampler is not None and sampler.timestep_based:
+            # between whole timesteps the old half-precision table is followed closely, not to the bit
+            reasons.append(Reason("old_rules", values={"names": DOWNCAST, "version": data.get("Version", "?")}))
         if "VAE hash" in data or "VAE" in data:
             reasons.append(Reason("vae", values={"name": data.get("VAE") or data.get("VAE hash")}))
     was, now = (str(facts.get("translator") or "") for facts in (info, made.info))

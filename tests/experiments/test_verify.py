@@ -87,13 +87,15 @@ def test_reasons(kernel, record, tmp_path):
     assert "script" in script and "not_carried" not in script
     version = record.infotext.partition("Version: ")[2].split(",")[0]
     old = record.infotext.replace("Seed: 77", "Seed: 78").replace(f"Version: {version}", "Version: v1.5.2")
-    assert "old_rules" in changed(old) and "not_carried" not in changed(old)
+    assert not {"old_rules", "not_carried"} & set(changed(old)), "the old rules are followed"
+    assert "old_rules" in changed(old.replace("Sampler: DPM++ 2M", "Sampler: DDIM")), "closely, not to the bit"
     assert "not_carried" in changed(record.infotext.replace("Karras", "Sinusoidal")), "a schedule of another program"
 
 
 def test_old_prompt_timelines_verify(kernel, tmp_path):
     """A webui before 1.6 read "1.5" as a step, and said so with its version only."""
-    fields = {"steps": 4, "seed": 5, "sampler": "Euler", "width": 64, "height": 64}
+    # such a webui had its noise table in half precision, too
+    fields = {"steps": 4, "seed": 5, "sampler": "Euler", "width": 64, "height": 64, "use_downcasted_alpha_bar": True}
     old, new = (
         kernel.generate("a [cat:dog:1.5]", old_prompt_timelines=value, **fields).records[0] for value in (True, False)
     )
@@ -105,6 +107,21 @@ def test_old_prompt_timelines_verify(kernel, tmp_path):
     carriers.save(old.image, path, text[: text.index("Version: ")] + "Version: v1.5.2")
     report = kernel.verify(path)
     assert report.request.old_prompt_timelines and report.same
+
+
+def test_old_noise_tables_verify(kernel, tmp_path):
+    """A webui before 1.7 kept its noise table in half precision, and said so with its version only."""
+    fields = {"steps": 4, "seed": 5, "sampler": "Euler", "width": 64, "height": 64}
+    old, new = (
+        kernel.generate("a cat", use_downcasted_alpha_bar=value, **fields).records[0] for value in (True, False)
+    )
+    assert not np.array_equal(np.asarray(old.image), np.asarray(new.image))
+    path = tmp_path / "old.png"
+    text = old.infotext.replace(", Downcast alphas_cumprod: True", "")
+    assert text != old.infotext
+    carriers.save(old.image, path, text[: text.index("Version: ")] + "Version: v1.5.2")
+    report = kernel.verify(path)
+    assert report.request.use_downcasted_alpha_bar and report.same
 
 
 def test_jpeg_is_close_and_says_why(kernel, record, tmp_path):
