@@ -60,18 +60,10 @@ def final_arguments(parser: shell.Parser) -> None:
 def fields_from(args: argparse.Namespace) -> dict[str, Any]:
     """Fields that the common options describe; what was not given keeps the request's own default."""
     prompt = sys.stdin.read().strip() if args.prompt == "-" else args.prompt
-    width, height = shell.size(getattr(args, "size", None)) or (None, None)
-    return given(
+    return shell.painting_fields(args) | given(
         prompt=prompt or "",
         negative_prompt=args.negative,
         denoising_strength=shell.real(args.strength, "--strength"),
-        steps=shell.whole(args.steps, "--steps"),
-        cfg_scale=shell.real(args.cfg, "--cfg"),
-        seed=shell.whole(args.seed, "--seed"),
-        width=width,
-        height=height,
-        sampler=args.sampler,
-        scheduler=args.scheduler,
         n_iter=shell.whole(args.count, "--count"),
         tiled_diffusion=args.tiled or None,
     )

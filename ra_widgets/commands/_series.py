@@ -40,18 +40,8 @@ def arguments(parser: shell.Parser) -> None:
 
 def fields_from(args: argparse.Namespace) -> dict[str, Any]:
     """Fields of the request that the options describe; what was not given stays as it is."""
-    width, height = shell.size(args.size) or (None, None)
-    found: dict[str, Any] = {
-        "negative_prompt": args.negative,
-        "steps": shell.whole(args.steps, "--steps"),
-        "cfg_scale": shell.real(args.cfg, "--cfg"),
-        "seed": shell.whole(args.seed, "--seed"),
-        "sampler": args.sampler,
-        "scheduler": args.scheduler,
-        "width": width,
-        "height": height,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+    negative = {} if args.negative is None else {"negative_prompt": args.negative}
+    return negative | shell.painting_fields(args)
 
 
 def source(word: str) -> Any:

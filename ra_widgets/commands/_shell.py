@@ -153,3 +153,18 @@ def _bound(address: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def painting_fields(args: argparse.Namespace) -> dict[str, Any]:
+    """Steps, CFG, seed, sampler, schedule and size as the options of all painting commands give them; only what was given."""
+    width, height = size(getattr(args, "size", None)) or (None, None)
+    found: dict[str, Any] = {
+        "steps": whole(args.steps, "--steps"),
+        "cfg_scale": real(args.cfg, "--cfg"),
+        "seed": whole(args.seed, "--seed"),
+        "sampler": args.sampler,
+        "scheduler": args.scheduler,
+        "width": width,
+        "height": height,
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -58,20 +58,12 @@ def request_from(args: argparse.Namespace) -> TextToImage:
     prompt = sys.stdin.read().strip() if args.prompt == "-" else args.prompt
     if prompt is None:
         raise shell.UsageError("cli.generate.no_prompt")
-    width, height = shell.size(args.size) or (None, None)
     given: dict[str, Any] = {
-        "steps": shell.whole(args.steps, "--steps"),
-        "cfg_scale": shell.real(args.cfg, "--cfg"),
-        "seed": shell.whole(args.seed, "--seed"),
-        "sampler": args.sampler,
-        "scheduler": args.scheduler,
-        "width": width,
-        "height": height,
         "batch_size": shell.whole(args.batch_size, "--batch-size"),
         "n_iter": shell.whole(args.count, "--count"),
         "tiled_diffusion": args.tiled or None,
     }
-    fields = {name: value for name, value in given.items() if value is not None}
+    fields = shell.painting_fields(args) | {name: value for name, value in given.items() if value is not None}
     return TextToImage(prompt=prompt, negative_prompt=args.negative, **fields)
 
 
