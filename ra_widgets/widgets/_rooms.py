@@ -173,6 +173,7 @@ class Rooms(RAWidget):
             settings.update(seed=record.seed, width=record.width, height=record.height)
         if not fields:
             self._carry(request)
+            settings["tiled_diffusion"] = getattr(request, "tiled_diffusion", None)
         if fields:
             settings = {name: settings[name] for name in fields if name in settings}
         else:

@@ -51,13 +51,13 @@ def test_a_picture_from_prompt_to_gallery(studio, kernel, browser_of):
 def test_reuse_fills_every_control(studio, browser_of):
     studio.editor.prompt, studio.editor.negative_prompt = "(小狗:1.2)", "模糊"
     studio.sampler.fill(sampler="Euler a", scheduler="Karras", steps=3, cfg_scale=5.5)
-    studio.advanced.fill(subseed=9, subseed_strength=0.25)
+    studio.advanced.fill(subseed=9, subseed_strength=0.25, tiled_diffusion=True)
     studio.seed.seed = 77
     record = finish(studio, studio.generate()).records[0]
     made = record.image.tobytes()
     studio.editor.prompt = studio.editor.negative_prompt = ""
     studio.sampler.fill(sampler="DPM++ 2M", scheduler="Automatic", steps=9, cfg_scale=1.0)
-    studio.advanced.fill(subseed=-1, subseed_strength=0.0)
+    studio.advanced.fill(subseed=-1, subseed_strength=0.0, tiled_diffusion=False)
     studio.size.fill(width=128, height=128)
     studio.batch.fill(batch_size=3)
     studio.seed.seed = -1
@@ -68,7 +68,7 @@ def test_reuse_fills_every_control(studio, browser_of):
     assert studio.values() == {
         "prompt": "(小狗:1.2)", "negative_prompt": "模糊", "sampler": "Euler a", "scheduler": "Karras", "steps": 3,
         "cfg_scale": 5.5, "width": 64, "height": 64, "seed": 77, "batch_size": 1, "n_iter": 1, "subseed": 9,
-        "subseed_strength": 0.25, "clip_skip": 1,
+        "subseed_strength": 0.25, "clip_skip": 1, "tiled_diffusion": True,
     }  # fmt: skip
     again = finish(studio, studio.generate()).records[0]
     assert again.image.tobytes() == made
