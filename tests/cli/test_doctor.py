@@ -14,13 +14,7 @@ from ra_widgets import doctor
 from ra_widgets.cli import main
 from ra_widgets.i18n import LANGUAGES, t
 
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("RA_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("RA_GALLERY", raising=False)
-    monkeypatch.setenv("RA_LANG", "zh_CN")
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def test_this_machine_passes(capsys):

@@ -18,18 +18,9 @@ from ra_widgets.errors import GalleryError
 from ra_widgets.gallery import Gallery, carriers
 from ra_widgets.requests import from_dict
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 QUICK = ["--steps", "2", "--size", "64x64"]
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("RA_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("RA_GALLERY", raising=False)
-    monkeypatch.delenv("RA_MODEL", raising=False)
-    # --lang is handed on through the environment: keep it inside the test
-    monkeypatch.setenv("RA_LANG", "zh_CN")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "home"
 
 
 def command(*words: str, **env: str) -> tuple[list[str], dict[str, str]]:

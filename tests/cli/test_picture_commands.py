@@ -14,24 +14,14 @@ import pytest
 from PIL import Image
 
 import ra_widgets as ra
-from ra_widgets import i18n
 from ra_widgets.cli import main
 from ra_widgets.experiments.folder import Outcome
 from ra_widgets.gallery import carriers
 from ra_widgets.requests import from_dict
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 QUICK = ["-p", "草地", "--steps", "2", "--seed", "3", "-q"]
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RA_HOME", str(tmp_path / "home"))
-    for name in ("RA_GALLERY", "RA_MODEL"):
-        monkeypatch.delenv(name, raising=False)
-    # what --lang sets goes away with the test
-    monkeypatch.setenv("RA_LANG", "zh_CN")
-    monkeypatch.setattr(i18n, "_current", [])
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,17 +10,9 @@ from PIL import Image
 from ra_widgets.cli import main
 from ra_widgets.gallery import Gallery
 
+pytestmark = pytest.mark.usefixtures("own_home")
+
 QUICK = ["--steps", "2", "--size", "64x64"]
-
-
-@pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("RA_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("RA_GALLERY", raising=False)
-    monkeypatch.delenv("RA_MODEL", raising=False)
-    monkeypatch.setenv("RA_LANG", "zh_CN")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "home"
 
 
 def test_variations_from_words_and_from_a_picture(own_home, capsys):

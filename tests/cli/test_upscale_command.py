@@ -14,14 +14,10 @@ from tests.diffusion import weights
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("RA_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("RA_GALLERY", raising=False)
-    monkeypatch.setenv("RA_LANG", "zh_CN")
+def upscaler(own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home of the test's own, and a small network in the library."""
     weights.write(weights.compact(2), tmp_path / "models" / "ESRGAN" / "tiny.safetensors")
     monkeypatch.setenv("RA_MODELS", str(tmp_path / "models"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "home"
 
 
 def draw(path: Path, size=(40, 30)) -> Path:
