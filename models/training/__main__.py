@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .config import PRESETS, REPOSITORY, Config
+from .vocabulary import TIERS
 
 PACKAGES = ("@lobehub/fluent-emoji-3d@1.1.0", "@iconify-json/fluent-emoji-flat@1.2.6", "@iconify-json/noto@1.2.9")
 ORDER = (
@@ -51,14 +52,9 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--lr", type=float)
     s.add_argument("--batch", type=int)
     s.add_argument("--ema", type=float)
-    s.add_argument("--tiers", choices=("known", "second", "all"), help="which subjects (second: both first tiers)")
+    _tiers(s)
     s.add_argument("--cooldown", type=int, help="let the rate fall to zero over the last N steps")
-    s.add_argument(
-        "--compile",
-        action="store_true",
-        default=None,
-        help="torch.compile the UNet: twice the speed, also on a CPU, after minutes",
-    )
+    _compile(s)
     s.add_argument("--warm", type=Path, help="begin from this UNet folder (trained on SD's schedule)")
 
     s = stages.add_parser("judge", help="train the classifier that the evaluation uses")
@@ -74,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
     s = stages.add_parser("evaluate", help="ask held-out questions and judge the answers")
     s.add_argument("--count", type=int, default=96, help="questions of each kind and language")
-    s.add_argument("--tiers", choices=("known", "second", "all"), default="all")
+    _tiers(s)
     s.add_argument("--model", type=Path, help="ask this pipeline folder instead of the run's networks")
 
     s = stages.add_parser("strangers", help="draw two hundred ordinary sentences for a person to judge")
@@ -97,11 +93,26 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--batch", type=int, dest="control_batch")
     s.add_argument("--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the pipeline to steer")
     s.add_argument("--estimator", type=Path, help="depth: folder of the estimator whose maps are learned from too")
+    _tiers(s)
+    _compile(s)
     s.add_argument("--out", type=Path, help="export here afterwards")
 
     s = stages.add_parser("export", help="write the diffusers folder")
     s.add_argument("--out", type=Path, default=REPOSITORY / "models" / "ra-mini")
     return p
+
+
+def _tiers(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--tiers", choices=TIERS, help="which subjects (second: both first tiers; default: all)")
+
+
+def _compile(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument(
+        "--compile",
+        action="store_true",
+        default=None,
+        help="torch.compile the networks: twice the speed, also on a CPU, after minutes",
+    )
 
 
 def configure(args: argparse.Namespace) -> Config:
@@ -187,7 +198,7 @@ def main(argv: list[str] | None = None) -> None:
     elif args.stage == "evaluate":
         from . import evaluate
 
-        print(json.dumps(evaluate.evaluate(config, args.count, args.tiers, args.model, quiet), indent=1))
+        print(json.dumps(evaluate.evaluate(config, args.count, config.tiers, args.model, quiet), indent=1))
     elif args.stage == "strangers":
         from . import strangers
 

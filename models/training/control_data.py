@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,8 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.images)
 
-    def split(self) -> tuple[range, range]:
-        """Indices to learn from and, a small share at the end, to judge with."""
-        kept = max(1, min(256, len(self) // 16))
-        return range(len(self) - kept), range(len(self) - kept, len(self))
+    def split(self, only: Collection[str] | None = None) -> tuple[list[int], list[int]]:
+        """Indices to learn from and, a small share at the end, to judge with; ``only``: of pictures of these subjects."""
+        kept = len(self) - max(1, min(256, len(self) // 16))
+        good = [i for i, s in enumerate(self.specs) if only is None or all(o["s"] in only for o in s["objects"])]
+        return [i for i in good if i < kept], [i for i in good if i >= kept]

@@ -26,15 +26,14 @@ from .sample import generate
 from .stage_vae import psnr, reconstruct, validation_set
 from .vocabulary import (
     COLOURS,
-    KNOWN,
     SCENE_KEYS,
     SCENES,
-    SECOND,
     STYLE_KEYS,
     STYLES,
     held_colour,
     held_pair,
     held_scene,
+    of_tiers,
 )
 
 
@@ -186,7 +185,8 @@ def evaluate(
     judge, own = classifier.load(config)
     painter = Painter.published(model) if model else Painter.trained(config)
     index = {s: i for i, s in enumerate(judge.subjects)}
-    names = [s for s in judge.subjects if tiers == "all" or s in KNOWN or (tiers == "second" and s in SECOND)]
+    only = of_tiers(tiers)
+    names = [s for s in judge.subjects if only is None or s in only]
     name = f"_{model.name}" if model else ""
     log = Log(config.logs, "evaluate", 2 * len(KINDS), 0, quiet)
     scores: dict[str, dict[str, list[bool]]] = {"en": {}, "zh": {}}

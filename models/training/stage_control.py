@@ -12,12 +12,14 @@ import math
 import random
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, SchedulerMixin, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from scipy import ndimage
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
@@ -43,6 +45,7 @@ from .runtime import (
 )
 from .stage_depth import predict
 from .stage_diffusion import LENGTHS
+from .vocabulary import of_tiers
 
 KINDS = ("edges", "depth")
 HINT = {"edges": "canny", "depth": "depth"}
@@ -138,6 +141,16 @@ class Frozen:
         return self.unet(
             x, t, context, down_block_additional_residuals=down, mid_block_additional_residual=middle
         ).sample
+
+    def learner(self, net: ControlNetModel, compiled: bool) -> Callable[..., torch.Tensor]:
+        """:meth:`answer` of ``net`` for training: with plain attention on a CPU (its backward pass is faster), compiled if asked."""
+        if device().type == "cpu":
+            self.unet.set_attn_processor(AttnProcessor())
+
+        def answer(x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, hint: torch.Tensor) -> torch.Tensor:
+            return self.answer(net, x, t, context, hint)
+
+        return torch.compile(answer, dynamic=False) if compiled else answer
 
     @torch.no_grad()
     def generate(
@@ -240,7 +253,8 @@ def _train(rank: int, world: int, config: Config, kind: str, model: Path, quiet:
     optimiser = torch.optim.AdamW(params, lr=config.control_lr, betas=(0.9, 0.99), weight_decay=0.01)
     step = load_state(path, {"net": net, "ema": ema}, optimiser)["step"] if path.exists() else 0
     total, maps = config.control_steps, Maps(config, kind, data)
-    known, kept = data.split()
+    answer = frozen.learner(net, config.compile)
+    known, kept = data.split(of_tiers(config.tiers))
     log = Log(config.logs, f"control-{kind}", total, step, quiet) if rank == 0 else None
     if log:
         log.say(f"{sum(p.numel() for p in params) / 1e6:.2f} M parameters, {len(known)} pictures, from step {step}")
@@ -260,7 +274,7 @@ def _train(rank: int, world: int, config: Config, kind: str, model: Path, quiet:
         with autocast():
             with torch.no_grad():
                 context = frozen.read(texts, r.choice(LENGTHS))
-            out = frozen.answer(net, noisy.to(memory_format=torch.channels_last), t, context, hint)
+            out = answer(noisy.to(memory_format=torch.channels_last), t, context, hint)
         loss = ((out.float() - v) ** 2).mean()
         optimiser.zero_grad(set_to_none=False)
         loss.backward()
@@ -296,14 +310,14 @@ def overlap(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def judge(
-    config: Config, kind: str, frozen: Frozen, net: ControlNetModel, data: Pictures, kept: range, count: int = 24
+    config: Config, kind: str, frozen: Frozen, net: ControlNetModel, data: Pictures, kept: list[int], count: int = 24
 ) -> dict[str, float]:
     """How well pictures follow the maps of pictures that were kept back, steered and not; a grid goes to the logs.
 
     For edges the F1 with the edges that were asked for; for depth the correlation of the true depth's outlines with the edges
     of the picture would say little, so both kinds are judged by the picture's edges along the map's own edges.
     """
-    picks = list(kept)[: min(count, len(kept))]
+    picks = kept[:count]
     r = random.Random(3)
     maps = Maps(config, kind, data)
     pages = [maps.of(i, r) for i in picks]

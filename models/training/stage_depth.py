@@ -104,8 +104,8 @@ def train(config: Config, quiet: bool = False) -> float:
             break
     net.eval()
     images, truth = (
-        data.images[kept.start : kept.stop],
-        torch.from_numpy(data.depth[kept.start : kept.stop]).float() / 255,
+        data.images[kept],
+        torch.from_numpy(data.depth[kept]).float() / 255,
     )
     found = predict(net, images)
     error = float((found - truth).abs().mean())

@@ -39,7 +39,7 @@ from .runtime import (
     seeded,
 )
 from .sample import PROMPTS, generate
-from .vocabulary import KNOWN, SECOND
+from .vocabulary import of_tiers
 
 STATE = "diffusion.safetensors"
 #: context lengths seen in training (77 is what pipelines pad to; short ones are cheaper and as good).
@@ -138,8 +138,7 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
         meta = load_state(path, nets.modules(), optimiser)
         step, samples = meta["step"], meta["samples"]
         note = f"resumed after {samples} samples"
-    only = None if config.tiers == "all" else (*KNOWN, *SECOND)[: None if config.tiers == "second" else len(KNOWN)]
-    pool, stop = Pool(config.data / "pool", only), Stop()
+    pool, stop = Pool(config.data / "pool", of_tiers(config.tiers)), Stop()
     abar = torch.from_numpy(schedule.alphas_cumprod()).float().to(dev)
     vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32).to(dev).eval()
     forward = torch.compile(nets.unet, dynamic=False) if config.compile else nets.unet

@@ -66,6 +66,15 @@ SECOND = tuple(
     santa soccer_ball basketball key backpack glasses cool_face piano popcorn seal llama""".split()
 )
 
+TIERS = ("known", "second", "all")
+
+
+def of_tiers(tiers: str) -> frozenset[str] | None:
+    """The subjects that ``tiers`` names: ``known``, ``second`` (both first tiers), ``all`` (None: no limit)."""
+    if tiers not in TIERS:
+        raise ValueError(f"tiers must be one of {', '.join(TIERS)}, got {tiers!r}")
+    return None if tiers == "all" else frozenset(KNOWN if tiers == "known" else (*KNOWN, *SECOND))
+
 
 @dataclass(frozen=True)
 class Colour:

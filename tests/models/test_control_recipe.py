@@ -73,6 +73,14 @@ def test_pictures_depths_and_latents_belong_together(mini: Config) -> None:
     assert not set(known) & set(kept) and len(known) + len(kept) == len(data)
 
 
+def test_a_model_is_taught_with_what_it_knows(mini: Config) -> None:
+    data = control_data.Pictures(mini.data / "control")
+    only = {data.specs[0]["objects"][0]["s"]}
+    known, kept = data.split(only)
+    assert 0 < len(known) < len(data) and all(o["s"] in only for i in (*known, *kept) for o in data.specs[i]["objects"])
+    assert set(known) <= set(data.split()[0]) and set(kept) <= set(data.split()[1])
+
+
 def test_another_encoder_is_refused(mini: Config, tmp_path: Path) -> None:
     config = copy_of(mini, tmp_path)
     (config.data / "control" / "control.json").write_text(json.dumps({"encoder": "another", "size": 64}))
