@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from ra_widgets.course.checks import Hint, exercise
+from ra_widgets.course.exercises._answers import number
 
 
 @exercise("01.1")
@@ -27,20 +27,10 @@ def latent_shape(answer: Any) -> None:
         raise Hint("course.01.1.eighth")
 
 
-def _number(answer: Any) -> float:
-    try:
-        value = float(answer)
-    except (TypeError, ValueError, OverflowError):
-        raise Hint("course.hint.number") from None
-    if not math.isfinite(value):
-        raise Hint("course.hint.number")
-    return value
-
-
 @exercise("01.2")
 def saving(answer: Any) -> None:
     """A 512 x 512 RGB picture has 48 times as many numbers as its latent."""
-    value = _number(answer)
+    value = number(answer)
     if abs(value - 64) < 1e-6:
         raise Hint("course.01.2.channels")
     if abs(value * 48 - 1) < 1e-6:
@@ -52,7 +42,7 @@ def saving(answer: Any) -> None:
 @exercise("01.3")
 def unet_work(answer: Any) -> None:
     """20 steps with CFG: the UNet looks at 40 latents."""
-    value = _number(answer)
+    value = number(answer)
     if value == 20:
         raise Hint("course.01.3.twice")
     if value != 40:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from ra_widgets.course.checks import Hint, count, differing, exercise, requests
+from ra_widgets.course.exercises._answers import series
 
 CHUNK = 75
 """Tokens that the text encoder of Stable Diffusion reads at once."""
@@ -71,9 +72,7 @@ def weight_series(answer: Any) -> dict[str, Any]:
     """Three or more pictures in which only the weight of one part of the prompt changes."""
     from ra_widgets.prompt import parse_attention
 
-    found = requests(answer)
-    if len(found) < 3:
-        raise Hint("course.hint.at_least", wanted=3, got=len(found))
+    found = series(answer, 3)
     fields = [name for name in differing(found) if name != "prompt"]
     if fields:
         raise Hint("course.hint.only", field="prompt", others=", ".join(fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ra_widgets.course.checks import Hint, differing, exercise, requests
+from ra_widgets.course.exercises._answers import listed, rising, series, whole_number
 
 
 @exercise("04.1")
@@ -28,10 +29,7 @@ def nine(answer: Any) -> dict[str, Any]:
 @exercise("04.2")
 def heun_calls(answer: Any) -> None:
     """Heun asks the model twice a step, but once in the last: 2 x 10 - 1 = 19 calls."""
-    try:
-        value = int(answer)
-    except (TypeError, ValueError, OverflowError):
-        raise Hint("course.hint.number") from None
+    value = whole_number(answer)
     if value == 10:
         raise Hint("course.04.2.once")
     if value == 20:
@@ -43,9 +41,7 @@ def heun_calls(answer: Any) -> None:
 @exercise("04.3")
 def walk(answer: Any) -> dict[str, Any]:
     """A walk from one seed towards another: the variation strength rises, all else stays."""
-    found = requests(answer)
-    if len(found) < 4:
-        raise Hint("course.hint.at_least", wanted=4, got=len(found))
+    found = series(answer, 4)
     others = [name for name in differing(found) if name not in ("subseed_strength", "subseed")]
     if others:
         raise Hint("course.hint.only", field="subseed_strength", others=", ".join(others))
@@ -53,6 +49,5 @@ def walk(answer: Any) -> dict[str, Any]:
     if len(targets) != 1:
         raise Hint("course.04.3.target")
     strengths = [request.subseed_strength for request in found]
-    if strengths != sorted(strengths) or len(set(strengths)) < len(strengths):
-        raise Hint("course.04.3.rising", values=", ".join(f"{value:g}" for value in strengths))
-    return {"values": ", ".join(f"{value:g}" for value in strengths)}
+    rising(strengths, "course.04.3.rising")
+    return {"values": listed(strengths)}

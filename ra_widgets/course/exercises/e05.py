@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from ra_widgets.course.checks import Hint, count, differing, exercise, only, records, requests
+from ra_widgets.course.exercises._answers import listed, of_kind, rising, series, whole_number
 from ra_widgets.requests import TextToImage, Upscale
 
 CELLS = (832 // 8) * (1216 // 8)
-
-
-def whole_number(answer: Any) -> int:
-    """The answer as a whole number.
-
-    Raises:
-        Hint: it is none.
-    """
-    try:
-        value = float(answer)
-        if value == int(value):
-            return int(value)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise Hint("course.hint.number")
-
-
-def rising(values: list[float]) -> None:
-    """Raise a hint unless every number is larger than the one before."""
-    if any(b <= a for a, b in pairwise(values)):
-        raise Hint("course.hint.rising", values=", ".join(f"{value:g}" for value in values))
-
-
-def of_kind(kind: type[Any], items: list[Any]) -> None:
-    """Raise a hint unless every request is of this kind."""
-    other = next((item for item in items if not isinstance(item, kind)), None)
-    if other is not None:
-        raise Hint("course.hint.kind", wanted=f"ra.{kind.__name__}", got=f"ra.{type(other).__name__}")
 
 
 @exercise("05.1")
@@ -74,16 +46,14 @@ def hires(answer: Any) -> dict[str, Any]:
 @exercise("05.3")
 def hires_series(answer: Any) -> dict[str, Any]:
     """Three or more hires pictures that differ in their denoising strength alone, from small to large."""
-    found = requests(answer)
-    if len(found) < 3:
-        raise Hint("course.hint.at_least", wanted=3, got=len(found))
+    found = series(answer, 3)
     of_kind(TextToImage, found)
     if not all(request.enable_hr for request in found):
         raise Hint("course.05.2.off")
     only(found, "denoising_strength")
     strengths = [request.denoising_strength for request in found]
     rising(strengths)
-    return {"values": ", ".join(f"{value:g}" for value in strengths)}
+    return {"values": listed(strengths)}
 
 
 @exercise("05.4")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ra_widgets.course.checks import Hint, count, exercise, only, records, requests
-from ra_widgets.course.exercises.e05 import of_kind, rising, whole_number
+from ra_widgets.course.checks import Hint, count, exercise, only, records
+from ra_widgets.course.exercises._answers import listed, of_kind, rising, series, whole_number
 from ra_widgets.requests import ImageToImage
 
 SHARE = 0.004
@@ -31,15 +31,13 @@ def steps_walked(answer: Any) -> None:
 @exercise("06.2")
 def strength_series(answer: Any) -> dict[str, Any]:
     """Four or more pictures of rising strength and nothing else changed; the last is further from the source than the first."""
-    found = requests(answer)
-    if len(found) < 4:
-        raise Hint("course.hint.at_least", wanted=4, got=len(found))
+    found = series(answer, 4)
     of_kind(ImageToImage, found)
     only(found, "denoising_strength")
     strengths = [request.denoising_strength for request in found]
     rising(strengths)
     if strengths[0] > 0.3 or strengths[-1] < 0.7:
-        raise Hint("course.06.2.range", values=", ".join(f"{value:g}" for value in strengths))
+        raise Hint("course.06.2.range", values=listed(strengths))
     distances = [_distance(record) for record in records(answer)]
     if distances[-1] <= distances[0]:
         raise Hint("course.06.2.distance")
@@ -57,9 +55,7 @@ def _distance(record: Any) -> float:
 @exercise("06.3")
 def siblings(answer: Any) -> dict[str, Any]:
     """Three or more pictures from one source with one strength: only the seeds differ."""
-    found = requests(answer)
-    if len(found) < 3:
-        raise Hint("course.hint.at_least", wanted=3, got=len(found))
+    found = series(answer, 3)
     of_kind(ImageToImage, found)
     only(found, "seed")
     return {"seeds": ", ".join(str(request.seed) for request in found)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ra_widgets.course.checks import Hint, count, exercise, only, records, requests
-from ra_widgets.course.exercises.e01 import _number
-from ra_widgets.course.exercises.e05 import of_kind
+from ra_widgets.course.checks import Hint, count, exercise, only, records
+from ra_widgets.course.exercises._answers import number, of_kind, series
 from ra_widgets.requests import Inpaint
 from ra_widgets.results import Record
 
@@ -76,7 +75,7 @@ def not_one_bit(answer: Any) -> dict[str, Any]:
     if max(request.mask_blur, request.mask_blur_x or 0, request.mask_blur_y or 0) > 0:
         raise Hint("course.07.1.blur", blur=request.mask_blur)
     change = _change(record, request)
-    outside, inside = _number(answer[1]), _number(answer[2])
+    outside, inside = number(answer[1]), number(answer[2])
     if outside != change.outside:
         raise Hint("course.07.1.outside", outside=f"{outside:g}")
     slack = 0.02 * change.inside + 0.05
@@ -102,9 +101,7 @@ def replaced(answer: Any) -> dict[str, Any]:
 @exercise("07.3")
 def grounds(answer: Any) -> dict[str, Any]:
     """Three or more pictures that differ only in what lies under the mask at the start."""
-    found = requests(answer)
-    if len(found) < 3:
-        raise Hint("course.hint.at_least", wanted=3, got=len(found))
+    found = series(answer, 3)
     of_kind(Inpaint, found)
     only(found, "inpainting_fill")
     return {"values": ", ".join(request.inpainting_fill for request in found)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ra_widgets.control_requests import ControlUnit
-from ra_widgets.course.checks import Hint, count, differing, exercise, records, requests
+from ra_widgets.course.checks import Hint, count, differing, exercise, records
+from ra_widgets.course.exercises._answers import listed, rising, series
 
 
 def _map(answer: Any) -> Any:
@@ -103,12 +104,9 @@ def nothing_and_all(answer: Any) -> dict[str, Any]:
 @exercise("09.4")
 def letting_go(answer: Any) -> dict[str, Any]:
     """Three or more that differ in guidance_end only, rising to 1."""
-    found = requests(answer)
-    if len(found) < 3:
-        raise Hint("course.hint.at_least", wanted=3, got=len(found))
+    found = series(answer, 3)
     values = _only(found, "guidance_end")
-    if values != sorted(values):
-        raise Hint("course.09.4.rising", values=", ".join(f"{value:g}" for value in values))
+    rising(values, "course.09.4.rising")
     if values[-1] != 1:
         raise Hint("course.09.4.last", got=f"{values[-1]:g}")
-    return {"values": ", ".join(f"{value:g}" for value in values)}
+    return {"values": listed(values)}
