@@ -152,10 +152,11 @@ def test_tiles_in_every_task(kernel, kind, fields):
 
 def test_every_part_of_the_picture_is_drawn(kernel):
     """No tile is left out, and none shows: neighbouring columns differ no more at the borders of tiles than elsewhere."""
-    made = pixels(picture(kernel, tiled_diffusion=True, width=320, steps=6, prompt="蓝色的天空"))
+    made = pixels(picture(kernel, tiled_diffusion=True, width=320, steps=6, tile_overlap=64))
     steps = np.abs(np.diff(made.mean((0, 2))))
-    assert steps.max() < 6 * steps.mean() + 2
-    assert made.std() > 1
+    borders = np.arange(64, 320, 64) - 1
+    assert np.median(steps[borders]) <= np.quantile(np.delete(steps, borders), 0.75) + 0.5
+    assert all(made[:, x : x + 32].std() > 1 for x in range(0, 320, 32))
 
 
 def test_memory_switches_tiles_on_and_the_record_says_so(kernel, monkeypatch):

@@ -22,14 +22,15 @@ DDIM = {
 
 
 def tokenizer() -> Any:
-    """The embedded model's tokenizer: 1,222 tokens, 32 places."""
+    """The embedded model's tokenizer."""
     return transformers.PreTrainedTokenizerFast.from_pretrained(paths.embedded_model() / "tokenizer")
 
 
 def text_encoder(hidden: int, *, projection: bool = False, activation: str = "quick_gelu", layers: int = 3) -> Any:
+    words = tokenizer()
     config = transformers.CLIPTextConfig(
-        vocab_size=1222, hidden_size=hidden, intermediate_size=2 * hidden, projection_dim=hidden, num_hidden_layers=layers,
-        num_attention_heads=2, max_position_embeddings=32, hidden_act=activation, bos_token_id=1, eos_token_id=3,
+        vocab_size=len(words), hidden_size=hidden, intermediate_size=2 * hidden, projection_dim=hidden, num_hidden_layers=layers,
+        num_attention_heads=2, max_position_embeddings=words.model_max_length, hidden_act=activation, bos_token_id=1, eos_token_id=3,
         pad_token_id=0,
     )  # fmt: skip
     cls = transformers.CLIPTextModelWithProjection if projection else transformers.CLIPTextModel
@@ -104,7 +105,7 @@ def flux(folder: Path) -> Path:
         patch_size=1, in_channels=4, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8),
     ).eval()  # fmt: skip
-    t5 = transformers.T5Config(vocab_size=1222, d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4)
+    t5 = transformers.T5Config(vocab_size=len(tokenizer()), d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4)
     pipe = diffusers.FluxPipeline(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         vae=vae(1, shift_factor=0.06, scaling_factor=1.5),
