@@ -50,8 +50,8 @@ from .vocabulary import of_tiers
 KINDS = ("edges", "depth")
 HINT = {"edges": "canny", "depth": "depth"}
 MEDIAN, DEVIATION = 3.0, 1.3
-"""Log-normal noise levels (sigma): high, for there it is decided where a thing stands. With a median of 1.1 outlines were followed, but
-things stayed in the middle."""
+"""Log-normal noise levels (sigma): high, for there it is decided where a thing stands. From a median of 1.1 (4,400 steps) to 3.0 (1,100
+more) depth gained 0.47 -> 0.50 and edges nothing (0.53); a UNet that paints all in the middle is not moved by either."""
 EMA = 0.995
 """The rate falls at the end, so the average may be short."""
 
@@ -294,7 +294,7 @@ def _train(rank: int, world: int, config: Config, kind: str, model: Path, quiet:
             if leave or step == total or time.monotonic() - last > config.save_seconds:
                 save_state(path, {"net": net, "ema": ema}, optimiser, {"step": step, "v_mse": mean})
                 last = time.monotonic()
-            if step % config.grid_steps == 0 or step == total:
+            if kept and (step % config.grid_steps == 0 or step == total):  # few pictures may leave none to judge with
                 found = judge(config, kind, frozen, ema, data, kept)
                 log.say(json.dumps({"step": step, **found}))
         if leave:

@@ -103,10 +103,7 @@ def train(config: Config, quiet: bool = False) -> float:
         if stop.asked:
             break
     net.eval()
-    images, truth = (
-        data.images[kept],
-        torch.from_numpy(data.depth[kept]).float() / 255,
-    )
+    images, truth = data.images[kept], torch.from_numpy(data.depth[kept]).float() / 255
     found = predict(net, images)
     error = float((found - truth).abs().mean())
     log.say(f"mean absolute error {error:.4f} on {len(kept)} pictures kept back")
@@ -142,6 +139,8 @@ def export(config: Config, out: Path, card: str | None = None) -> float:
         "image_std": [STD] * 3,
     }
     (draft / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n", "utf8")
+    facts = {"name": out.name, "hint": "depth", "license": "Apache-2.0"}
+    (draft / "ra.json").write_text(json.dumps(facts, indent=1) + "\n", "utf8")
     text = card if card is not None else (out / "README.md").read_text("utf8") if (out / "README.md").exists() else None
     if text is not None:
         (draft / "README.md").write_text(text, "utf8")

@@ -58,6 +58,7 @@ def test_from_no_model_to_a_steered_picture(studio: Page, server: Any, net: Any,
     if models.locator("option").count() == 0:  # the project may bring control models of its own
         expect(note).to_contain_text(str(server.home / "models" / "ControlNet"))
         expect(note).to_contain_text("canny")
+        expect(note).to_contain_text("depth")
         studio.screenshot(path=artifacts / "control-none.png")
     folder = server.home / "models" / "ControlNet" / NAME
     net.save_pretrained(folder)

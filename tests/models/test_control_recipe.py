@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.training import compose, control_data, stage_control, stage_depth
 from models.training.config import TINY, Config
 from models.training.depth import HORIZON, nearness
 from models.training.runtime import load_state, read_module, to_tensor
+from models.training.vocabulary import of_tiers
 from ra_widgets import paths
 from ra_widgets.library.control import identify_control
 
@@ -81,6 +83,29 @@ def test_a_model_is_taught_with_what_it_knows(mini: Config) -> None:
     assert set(known) <= set(data.split()[0]) and set(kept) <= set(data.split()[1])
 
 
+def test_the_tiers_of_a_run_are_heard(mini: Config, tmp_path: Path) -> None:
+    config = copy_of(mini, tmp_path, tiers="known", control_steps=1)
+    known, _ = control_data.Pictures(config.data / "control").split(of_tiers("known"))
+    assert 0 < len(known) < mini.shard - 1
+    stage_control.train(config, "edges", MODEL, quiet=True)
+    assert f"{len(known)} pictures" in (config.logs / "control-edges.log").read_text("utf8")
+    with pytest.raises(ValueError, match="tiers"):
+        of_tiers("third")
+
+
+def test_a_compiled_net_answers_as_a_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced as for training; the compiler itself is left out, which needs one of C++."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    frozen = stage_control.Frozen(MODEL)
+    net = stage_control.build_control(frozen.unet, TINY.hint)
+    torch.nn.init.normal_(net.controlnet_mid_block.weight, std=0.1)
+    torch.manual_seed(0)
+    asked = torch.randn(2, 4, 8, 8), torch.tensor([300, 700]), torch.randn(2, 20, 192), torch.rand(2, 3, 64, 64)
+    plain, compiled = (frozen.learner(net, value)(*asked) for value in (False, True))
+    assert torch.allclose(plain, compiled, atol=1e-4)
+    assert not torch.allclose(plain, frozen.answer(net, *asked, scale=0.0), atol=1e-3), "the net is in it"
+
+
 def test_another_encoder_is_refused(mini: Config, tmp_path: Path) -> None:
     config = copy_of(mini, tmp_path)
     (config.data / "control" / "control.json").write_text(json.dumps({"encoder": "another", "size": 64}))
@@ -100,7 +125,7 @@ def test_the_estimator_learns_resumes_and_is_found_by_the_library(mini: Config, 
     out = tmp_path / "random-depth"
     assert 0 < stage_depth.export(whole, out, card="# card\n") < 1
     info = identify_control(out)
-    assert (info.kind, info.name) == ("depth", "random-depth")
+    assert (info.kind, info.name, info.license) == ("depth", "random-depth", "Apache-2.0")
     from ra_widgets.diffusion.control.depth import DepthModel
 
     estimator = DepthModel.load(info, torch.device("cpu"))

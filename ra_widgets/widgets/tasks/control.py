@@ -185,7 +185,10 @@ class ControlTask(PictureTask):
     def _tell_of_models(self) -> None:
         """Say at once, not only after 生成, that nothing fits, and what to do."""
         kernel = self.studio.kernel
-        alone = [module.name for module in kernel.preprocessors if module.run is not None and not module.needs]
+        seen = any(info.kind == "depth" for info in kernel.controls)
+        alone = [
+            m.name for m in kernel.preprocessors if (m.run is not None and not m.needs) or (m.needs == "depth" and seen)
+        ]
         self.base.note = "" if self._infos else self.studio.word(
             "control.none", model=kernel.model.name, folder=str(home() / "models" / "ControlNet"), modules=", ".join(alone)
         )  # fmt: skip
