@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--batch", type=int, dest="control_batch")
     s.add_argument("--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the pipeline to steer")
     s.add_argument("--estimator", type=Path, help="depth: folder of the estimator whose maps are learned from too")
+    s.add_argument("--places", choices=("free", "first"), help="first: the few places that the first ra-mini can paint")
     _tiers(s)
     _compile(s)
     s.add_argument("--out", type=Path, help="export here afterwards")

@@ -82,6 +82,7 @@ class Config:
     ema: float = 0.999
     drop_caption: float = 0.1
     tiers: str = "all"
+    places: str = "free"
     compile: bool = False
     # judge
     judge_pictures: int = 40_000

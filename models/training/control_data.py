@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from .compose import Composer, Curriculum, Spec, random_spec
+from .compose import Composer, Curriculum, Spec, as_first, random_spec
 from .config import Config
 from .depth import nearness
 from .pool import encode, fingerprint
 from .runtime import Log, Stop, device, launch, to_tensor
+from .vocabulary import of_tiers
 
 
 def _fill(rank: int, world: int, config: Config, model: Path, shards: int, quiet: bool) -> None:
@@ -35,8 +36,11 @@ def _fill(rank: int, world: int, config: Config, model: Path, shards: int, quiet
         if target.exists():
             continue
         r = random.Random(f"{config.seed}:control:{index}")
-        curriculum = Curriculum(composer.subjects)
+        only = of_tiers(config.tiers)
+        curriculum = Curriculum([s for s in composer.subjects if only is None or s in only])
         specs = [random_spec(r, curriculum) for _ in range(config.shard)]
+        if config.places == "first":
+            specs = [as_first(s, r) for s in specs]
         images = np.stack([np.asarray(composer.render(s)) for s in specs])
         depth = np.stack([(nearness(composer, s) * 255).round().astype(np.uint8) for s in specs])
         latents = np.concatenate([encode(vae, to_tensor(images[i : i + 32])) for i in range(0, len(specs), 32)])
@@ -56,9 +60,10 @@ def fill(config: Config, model: Path, shards: int, quiet: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     mark = fingerprint(AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32))
     info = folder / "control.json"
-    if info.exists() and json.loads(info.read_text())["encoder"] != mark:
-        raise ValueError(f"{folder} was encoded by another encoder: move it away to make new pictures")
-    info.write_text(json.dumps({"encoder": mark, "size": config.size}))
+    facts = {"encoder": mark, "size": config.size, "tiers": config.tiers, "places": config.places}
+    if info.exists() and json.loads(info.read_text()) != facts:
+        raise ValueError(f"{folder} has other pictures or another encoder's: move it away to make new ones")
+    info.write_text(json.dumps(facts))
     launch(_fill, min(config.workers, shards), config, model, shards, quiet)
 
 

@@ -26,6 +26,7 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 from ra_widgets.diffusion.control.canny import canny
 
 from .captions import caption
+from .compose import Spec
 from .config import Config
 from .control_data import Pictures
 from .runtime import (
@@ -93,6 +94,11 @@ def stretched(page: np.ndarray) -> np.ndarray:
 def to_hint(pages: list[np.ndarray]) -> torch.Tensor:
     """Maps uint8 [H, W] as a hint float32 [N, 3, H, W] in 0..1."""
     return (torch.from_numpy(np.stack(pages)).float() / 255)[:, None].expand(-1, 3, -1, -1)
+
+
+def unplaced(spec: Spec, r: random.Random) -> Spec:
+    """The spec, four times out of five with nothing to say of size and place: these are for the map to tell."""
+    return {**spec, "size": "m", "pos": "c"} if r.random() < 0.8 else spec
 
 
 class Frozen:
@@ -269,7 +275,7 @@ def _train(rank: int, world: int, config: Config, kind: str, model: Path, quiet:
         picks = [r.choice(known) for _ in range(config.control_batch)]
         x = torch.from_numpy(data.latents[picks]).float().to(dev)
         hint = to_hint([maps.of(i, r) for i in picks]).to(dev)
-        texts = ["" if r.random() < 0.3 else caption(data.specs[i], r) for i in picks]
+        texts = ["" if r.random() < 0.3 else caption(unplaced(data.specs[i], r), r) for i in picks]
         t = frozen.timesteps(len(picks), r)
         a = frozen.abar[t].view(-1, 1, 1, 1)
         e = torch.randn_like(x)
@@ -324,7 +330,7 @@ def judge(
     r = random.Random(3)
     maps = Maps(config, kind, data)
     pages = [maps.of(i, r) for i in picks]
-    texts = [caption(data.specs[i], random.Random(i), "en") for i in picks]
+    texts = [caption({**data.specs[i], "size": "m", "pos": "c"}, random.Random(i), "en") for i in picks]
     hints = to_hint(pages)
     wanted = pages if kind == "edges" else [canny(page, 60, 120) for page in pages]
     scores, rows = {}, [hints * 2 - 1]
