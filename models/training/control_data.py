@@ -55,14 +55,17 @@ def _fill(rank: int, world: int, config: Config, model: Path, shards: int, quiet
 
 
 def fill(config: Config, model: Path, shards: int, quiet: bool = False) -> None:
-    """Make shards 0..``shards`` - 1 where they are missing. Raises ``ValueError`` if the encoder of ``model`` has changed."""
+    """Make shards 0..``shards`` - 1 where they are missing, of the subjects of ``config.tiers``; with ``config.places`` "first"
+    changed by :func:`~models.training.compose.as_first`. Raises ``ValueError`` if the encoder of ``model`` or these have changed."""
     folder = config.data / "control"
     folder.mkdir(parents=True, exist_ok=True)
     mark = fingerprint(AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32))
     info = folder / "control.json"
     facts = {"encoder": mark, "size": config.size, "tiers": config.tiers, "places": config.places}
     if info.exists() and json.loads(info.read_text()) != facts:
-        raise ValueError(f"{folder} has other pictures or another encoder's: move it away to make new ones")
+        raise ValueError(
+            f"{folder} is of another encoder or of other --tiers, --places: move it away to make new pictures"
+        )
     info.write_text(json.dumps(facts))
     launch(_fill, min(config.workers, shards), config, model, shards, quiet)
 

@@ -18,7 +18,7 @@ from models.training import compose, control_data, stage_control, stage_depth
 from models.training.config import TINY, Config
 from models.training.depth import HORIZON, nearness
 from models.training.runtime import load_state, read_module, to_tensor
-from models.training.vocabulary import of_tiers
+from models.training.vocabulary import held_scene, of_tiers
 from ra_widgets import paths
 from ra_widgets.library.control import identify_control
 
@@ -91,6 +91,34 @@ def test_the_tiers_of_a_run_are_heard(mini: Config, tmp_path: Path) -> None:
     assert f"{len(known)} pictures" in (config.logs / "control-edges.log").read_text("utf8")
     with pytest.raises(ValueError, match="tiers"):
         of_tiers("third")
+
+
+def test_pictures_as_the_first_model_paints_them(mini: Config, tmp_path: Path) -> None:
+    config = replace(mini, root=tmp_path, tiers="known", places="first")
+    fake_sprites(config.data)
+    control_data.fill(config, MODEL, 1, quiet=True)
+    data, known = control_data.Pictures(config.data / "control"), of_tiers("known")
+    things = [o for s in data.specs for o in s["objects"]]
+    assert known is not None and {o["s"] for o in things} <= known
+    assert {s["style"] for s in data.specs} <= compose.FIRST_STYLES and not any(s["time"] for s in data.specs)
+    assert {s["bg"][1] for s in data.specs if s["bg"][0] == "scene"} <= compose.FIRST_SCENES
+    assert not any(o["flip"] or o["rot"] for o in things)
+    for s in data.specs:
+        assert s["bg"][0] != "scene" or not any(held_scene(o["s"], s["bg"][1]) for o in s["objects"]), (
+            "held out stays out"
+        )
+        for o in s["objects"]:
+            assert o["h"] / 2 <= o["x"] <= 1 - o["h"] / 2 and o["h"] <= o["y"] <= 1, "whole in the picture"
+    other = replace(config, places="free")
+    with pytest.raises(ValueError, match="--places"):
+        control_data.fill(other, MODEL, 1, quiet=True)
+
+
+def test_size_and_place_are_for_the_map_to_tell() -> None:
+    said = spec(size="l", pos="l")
+    found = [stage_control.unplaced(said, random.Random(i)) for i in range(200)]
+    assert 20 < sum(f["size"] == "l" and f["pos"] == "l" for f in found) < 70
+    assert said["size"] == "l" and all(f["objects"] == said["objects"] for f in found)
 
 
 def test_a_compiled_net_answers_as_a_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
