@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     s = stages.add_parser("data", help="pack the sprites; with --shards, render and encode the pool")
     s.add_argument("--npm", action="store_true", help="install the npm packages with the art first")
     s.add_argument("--shards", type=int, default=0, help="number of shards that the pool shall have")
+    _tiers(s)
 
     s = stages.add_parser("vae", help="train the autoencoder")
     s.add_argument("--steps", type=int, dest="vae_steps")
@@ -97,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
     _tiers(s)
     _compile(s)
     s.add_argument("--out", type=Path, help="export here afterwards")
+
+    s = stages.add_parser("restore", help="make the state of a run, where it is lost, from a folder that export wrote")
+    s.add_argument("--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the folder")
 
     s = stages.add_parser("export", help="write the diffusers folder")
     s.add_argument("--out", type=Path, default=REPOSITORY / "models" / "ra-mini")
@@ -204,6 +208,10 @@ def main(argv: list[str] | None = None) -> None:
         from . import strangers
 
         print(json.dumps(strangers.run(config, args.model, args.count)))
+    elif args.stage == "restore":
+        from . import export
+
+        print(f"{export.restore(config, args.model)} samples seen")
     else:
         from . import export
 

@@ -21,7 +21,7 @@ from . import classifier, stage_diffusion
 from .captions import SUBJECTS, plural
 from .compose import Composer, Curriculum, random_spec
 from .config import Config
-from .runtime import Log, save_grid, to_tensor
+from .runtime import Log, read_meta, save_grid, to_tensor
 from .sample import generate
 from .stage_vae import psnr, reconstruct, validation_set
 from .vocabulary import (
@@ -226,18 +226,15 @@ def evaluate(
         "frechet_judge_features": round(frechet(real, torch.cat(features)), 3),
         "vae_psnr_db": round(psnr(reconstruct(painter.vae, val), val).mean().item(), 2),
         "seconds_a_picture": round(seconds / pictures, 3),
-        **({} if model else {k: v for k, v in _meta(config).items() if k in ("samples", "v_mse")}),
+        **(
+            {}
+            if model
+            else {k: v for k, v in read_meta(config.state / stage_diffusion.STATE).items() if k in ("samples", "v_mse")}
+        ),
     }
     (config.state / f"evaluation{name}.json").write_text(json.dumps(result, indent=1))
     log.say(json.dumps(result))
     return result
-
-
-def _meta(config: Config) -> dict[str, float]:
-    from safetensors import safe_open
-
-    with safe_open(config.state / stage_diffusion.STATE, "pt") as f:
-        return json.loads(f.metadata()["meta"])
 
 
 __all__ = ["KINDS", "Question", "evaluate", "frechet", "pair", "score", "several", "single"]

@@ -1,4 +1,5 @@
-"""Stage ``export``: the diffusers folder that ships, in float16 safetensors, with its card and its defaults."""
+"""Stage ``export``: the diffusers folder that ships, in float16 safetensors, with its card and its defaults; and stage ``restore``,
+its inverse: a run that goes on from a folder, where its own state is lost."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ from transformers import PreTrainedTokenizerFast
 
 from . import stage_diffusion
 from .config import Config
+from .networks import build_unet
+from .runtime import read_meta, save_state
 from .schedule import scheduler_config
 from .tokenizer import fix_class_name
 
@@ -78,6 +81,7 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
         "default_steps": 20,
         "languages": ["zh", "en"],
         "license": LICENCES,
+        "samples": read_meta(config.state / stage_diffusion.STATE)["samples"],
     }
     (draft / "ra.json").write_text(json.dumps(defaults, indent=2, ensure_ascii=False) + "\n", "utf8")
     if card is not None:
@@ -90,3 +94,33 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
     shutil.rmtree(out, ignore_errors=True)
     draft.rename(out)
     return size
+
+
+def restore(config: Config, folder: Path) -> int:
+    """Make the state of a diffusion run from a folder that :func:`export` wrote; the number of samples it has seen.
+
+    Autoencoder, tokenizer, text encoder and UNet come back (rounded to float16); AdamW begins anew, with its warm-up.
+    Raises ``FileExistsError`` if there is a state, ``ValueError`` if the folder has another noise schedule or shape.
+    """
+    target = config.state / stage_diffusion.STATE
+    if target.exists():
+        raise FileExistsError(f"{target} is there: a run goes on from its own state")
+    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    ours = torch.tensor(scheduler_config()["trained_betas"])
+    betas = pipe.scheduler.config.trained_betas
+    if betas is None or not torch.allclose(torch.tensor(betas), ours):
+        raise ValueError(f"{folder} was trained on another noise schedule: begin from it with diffusion --warm")
+    unet = build_unet(config.unet, config.text.width, config.size // 8)
+    try:
+        unet.load_state_dict(pipe.unet.state_dict())
+    except RuntimeError as error:
+        raise ValueError(f"{folder} has a UNet of another shape: {str(error).splitlines()[0]}") from None
+    pipe.vae.save_pretrained(config.state / "vae")
+    pipe.text_encoder.save_pretrained(config.state / "text_encoder")
+    pipe.tokenizer.save_pretrained(config.state / "tokenizer")
+    fix_class_name(config.state / "tokenizer")
+    facts = json.loads((folder / "ra.json").read_text("utf8"))
+    samples = int(facts.get("samples", 0))
+    nets = {"unet": unet, "text": pipe.text_encoder, "unet_ema": unet, "text_ema": pipe.text_encoder}
+    save_state(target, nets, None, {"step": 0, "samples": samples})
+    return samples

@@ -21,6 +21,7 @@ from diffusers import AutoencoderKL
 from .compose import Composer, Curriculum, Spec, random_spec
 from .config import Config
 from .runtime import Log, Stop, autocast, device, launch, to_tensor
+from .vocabulary import of_tiers
 
 
 def fingerprint(vae: AutoencoderKL) -> str:
@@ -34,9 +35,10 @@ def fingerprint(vae: AutoencoderKL) -> str:
 
 
 def shard_specs(config: Config, index: int, subjects: list[str]) -> list[Spec]:
-    """The specs of shard ``index``: the curriculum moves on with the number of the shard."""
-    r = random.Random(f"{config.seed}:shard:{index}")
-    curriculum = Curriculum(subjects, index / max(1, config.shards - 1))
+    """The specs of shard ``index``, of the subjects of ``config.tiers``: the curriculum moves on with the number of the shard."""
+    r, only = random.Random(f"{config.seed}:shard:{index}"), of_tiers(config.tiers)
+    wanted = [s for s in subjects if only is None or s in only]
+    curriculum = Curriculum(wanted, index / max(1, config.shards - 1))
     return [random_spec(r, curriculum) for _ in range(config.shard)]
 
 

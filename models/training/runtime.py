@@ -140,6 +140,12 @@ def load_state(
     return meta
 
 
+def read_meta(path: Path) -> dict[str, Any]:
+    """The ``meta`` of a state file."""
+    with safe_open(path, "pt") as f:
+        return dict(json.loads(f.metadata()["meta"]))
+
+
 def read_module(path: Path, name: str) -> dict[str, torch.Tensor]:
     """The state dict of one module of a state file."""
     with safe_open(path, "pt") as f:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ if str(ROOT) not in sys.path:
 
 from models.training import captions, compose, pool, schedule, stage_diffusion, stage_text, stage_vae  # noqa: E402
 from models.training import tokenizer as tokenizers  # noqa: E402
-from models.training.config import TINY, Config  # noqa: E402
+from models.training.config import TINY, Config, UnetShape  # noqa: E402
 from models.training.effects import pencil, recolour  # noqa: E402
 from models.training.runtime import load_state, read_module, save_state  # noqa: E402
 from models.training.vocabulary import (  # noqa: E402
@@ -62,8 +63,6 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 def copy_of(config: Config, folder: Path, **changes: object) -> Config:
     """The same finished stages under another root."""
-    import shutil
-
     shutil.copytree(config.root, folder / "t")
     return replace(config, root=folder / "t", **changes)
 
@@ -325,6 +324,33 @@ def test_export_loads_as_a_plain_pipeline_and_paints(mini: Config, tmp_path: Pat
     assert pipe.text_encoder.dtype == torch.float32
 
 
+def test_a_lost_run_is_restored_from_what_it_published(mini: Config, tmp_path: Path) -> None:
+    from models.training.export import export, restore
+
+    config = copy_of(mini, tmp_path / "x", steps=2)
+    stage_diffusion.train(config, quiet=True)
+    out, state = tmp_path / "model", config.state / stage_diffusion.STATE
+    export(config, out)
+    mean = read_module(state, "unet_ema")
+    with pytest.raises(FileExistsError, match="own state"):
+        restore(config, out)
+    for part in ("vae", "text_encoder", "tokenizer"):
+        shutil.rmtree(config.state / part)
+    state.unlink()
+    assert restore(config, out) == 2 * config.batch
+    assert all(torch.equal(v, mean[k].half().float()) for k, v in read_module(state, "unet").items())
+    stage_diffusion.train(replace(config, steps=1), quiet=True)
+    assert load_state(state, {})["samples"] == 3 * config.batch
+    state.unlink()
+    with pytest.raises(ValueError, match="another shape"):
+        restore(replace(config, unet=UnetShape((16, 16, 16), 1, 2, 4)), out)
+    settings = out / "scheduler" / "scheduler_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text("utf8")), "trained_betas": None}), "utf8")
+    with pytest.raises(ValueError, match="another noise schedule"):
+        restore(config, out)
+    assert not state.exists()
+
+
 def test_fretchet_distance_is_zero_for_the_same_and_grows() -> None:
     from models.training.evaluate import frechet
 
@@ -406,6 +432,7 @@ def test_command_line_lists_every_stage(capsys: pytest.CaptureFixture[str]) -> N
         "evaluate",
         "strangers",
         "export",
+        "restore",
     ):
         assert stage in out
     config = configure(parser().parse_args(["--preset", "tiny", "--workers", "2", "diffusion", "--steps", "9"]))
