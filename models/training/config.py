@@ -74,8 +74,8 @@ class Config:
     text_steps: int = 1500
     # diffusion
     unet: UnetShape = field(default_factory=UnetShape)
-    batch: int = 24
-    lr: float = 4e-4
+    batch: int = 48
+    lr: float = 1e-3
     steps: int = 1_000_000
     warmup: int = 100
     cooldown: int = 0
@@ -137,7 +137,7 @@ GPU = replace(
     sharpen_batch=32,
     unet=UnetShape((96, 160, 224)),
     batch=512,
-    lr=5e-4,
+    lr=2e-3,
     steps=40_000,
     warmup=500,
     cooldown=8_000,

@@ -99,7 +99,7 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
 def restore(config: Config, folder: Path) -> int:
     """Make the state of a diffusion run from a folder that :func:`export` wrote; the number of samples it has seen.
 
-    Autoencoder, tokenizer, text encoder and UNet come back (rounded to float16); AdamW begins anew, with its warm-up.
+    Autoencoder, tokenizer, text encoder and UNet come back (rounded to float16); the optimiser begins anew, with its warm-up.
     Raises ``FileExistsError`` if there is a state, ``ValueError`` if the folder has another noise schedule or shape.
     """
     target = config.state / stage_diffusion.STATE

@@ -19,7 +19,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
-from . import schedule
+from . import muon, schedule
 from .captions import caption
 from .config import Config
 from .networks import build_unet
@@ -126,13 +126,10 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
     dev, path = device(), config.state / STATE
     tokenizer = PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer")
     nets, note = build(config, None if path.exists() else warm)
-    groups = [
-        {"params": list(nets.unet.parameters()), "share": 1.0},
-        {"params": list(nets.text.parameters()), "share": 0.5},
-    ]
-    params = [p for g in groups for p in g["params"]]
+    groups = [*muon.groups(nets.unet, 1.0, 0.5), *muon.groups(nets.text, 0.5, 0.5)]
+    params = [*nets.unet.parameters(), *nets.text.parameters()]
     averages = [*nets.unet_ema.parameters(), *nets.text_ema.parameters()]
-    optimiser = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    optimiser = muon.Muon(groups, config.lr, rank, world)
     step, samples = 0, 0
     if path.exists():
         meta = load_state(path, nets.modules(), optimiser)
