@@ -59,10 +59,14 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--warm", type=Path, help="begin from this UNet folder (trained on SD's schedule)")
 
     s = stages.add_parser("judge", help="train the classifier that the evaluation uses")
-    s.add_argument("--steps", type=int, dest="judge_steps", default=2600)
+    s.add_argument("--steps", type=int, dest="judge_steps", default=9000)
+    s.add_argument("--pictures", type=int, dest="judge_pictures")
+    _tiers(s)
 
     s = stages.add_parser("clip", help="train the small CLIP on the pipeline's text encoder")
     s.add_argument("--steps", type=int, dest="clip_steps", default=4000)
+    s.add_argument("--pictures", type=int, dest="judge_pictures")
+    _tiers(s)
     s.add_argument("--out", type=Path, help="export here afterwards")
 
     s = stages.add_parser("x2", help="train the network that doubles pictures, or go on with it")

@@ -35,7 +35,7 @@ from .runtime import (
     seeded,
     to_tensor,
 )
-from .vocabulary import COLOURS, SCENE_KEYS, STYLE_KEYS
+from .vocabulary import COLOURS, SCENE_KEYS, STYLE_KEYS, of_tiers
 
 SIZE = 64
 HEADS = ("left", "right", "colour", "background", "style", "number", "time")
@@ -105,11 +105,39 @@ def labels(spec: Spec, index: dict[str, int]) -> dict[str, int]:
     }
 
 
+def asked(config: Config, composer: Composer) -> Curriculum:
+    """How often each subject of ``config.tiers`` is drawn."""
+    only = of_tiers(config.tiers)
+    return Curriculum([s for s in composer.subjects if only is None or s in only])
+
+
+def varied(x: torch.Tensor, truth: list[dict[str, int]], r: random.Random) -> tuple[torch.Tensor, list[dict[str, int]]]:
+    """Pictures [N, 3, H, W] mirrored, moved, zoomed, blurred, tinted, with noise, and what is right for them.
+
+    A generated picture is softer and noisier than a composed one, its colours are a little off: do not care. Mirrors, moves and
+    zooms are there because so few pictures are learned by heart.
+    """
+    n = len(x)
+    places = torch.zeros(n, 2, 3)
+    out = []
+    for i, told in enumerate(truth):
+        side, zoom = r.choice((-1, 1)), r.uniform(0.87, 1.12)
+        places[i] = torch.tensor([[side * zoom, 0, r.uniform(-0.1, 0.1)], [0, zoom, r.uniform(-0.1, 0.1)]])
+        out.append({**told, "left": told["right"], "right": told["left"]} if side < 0 else told)
+    grid = F.affine_grid(places, list(x.shape), align_corners=False).to(x.device)
+    x = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+    if r.random() < 0.5:
+        k = round(x.shape[-1] * r.choice((0.5, 0.62, 0.8)))
+        small = F.interpolate(x, size=(k, k), mode="bilinear", antialias=True)
+        x = F.interpolate(small, size=x.shape[-2:], mode="bilinear")
+    return x * r.uniform(0.9, 1.1) + r.uniform(-0.08, 0.08) + torch.randn_like(x) * r.uniform(0, 0.06), out
+
+
 def pictures(config: Config, composer: Composer) -> tuple[np.ndarray, list[Spec]]:
     """The training pictures uint8 [N, SIZE, SIZE, 3], rendered at the first call, and their specs."""
-    r, curriculum = random.Random(config.seed + 3), Curriculum(composer.subjects)
+    r, curriculum = random.Random(config.seed + 3), asked(config, composer)
     specs = [random_spec(r, curriculum) for _ in range(config.judge_pictures)]
-    path = config.data / "judge.npy"
+    path = config.data / ("judge.npy" if config.tiers == "all" else f"judge-{config.tiers}.npy")
     if not path.exists() or len(np.load(path, mmap_mode="r")) != len(specs):
         draft = path.with_suffix(".draft.npy")
         out = np.lib.format.open_memmap(draft, "w+", np.uint8, (len(specs), SIZE, SIZE, 3))
@@ -145,15 +173,7 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
             g["lr"] = 2e-3 * min(1.0, (step + 1) / 100) * max(0.01, 1 - step / steps)
         chosen = r.sample(range(len(specs)), batch)
         x = to_tensor([stack[i] for i in chosen]).to(dev)
-        # a generated picture is softer and noisier than a composed one, its colours are a little off: do not care
-        if r.random() < 0.5:
-            k = r.choice((32, 40, 52))
-            x = F.interpolate(
-                F.interpolate(x, size=(k, k), mode="bilinear", antialias=True), size=x.shape[-2:], mode="bilinear"
-            )
-        x = torch.roll(x, (r.randint(-2, 2), r.randint(-2, 2)), (2, 3))
-        x = x * r.uniform(0.9, 1.1) + r.uniform(-0.08, 0.08) + torch.randn_like(x) * r.uniform(0, 0.06)
-        truth = [labels(specs[i], index) for i in chosen]
+        x, truth = varied(x, [labels(specs[i], index) for i in chosen], r)
         with autocast():
             logits = judge(x)
         loss = torch.zeros((), device=dev)
@@ -176,17 +196,17 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
         if leave:
             return
     judge.eval()
-    own = accuracy(judge, composer, 1000, config.seed + 99)
+    own = accuracy(judge, composer, 1000, config.seed + 99, asked(config, composer))
     save_file({k: v.cpu().contiguous() for k, v in judge.state_dict().items()}, config.state / "judge.safetensors")
     (config.state / "judge.json").write_text(json.dumps({"subjects": composer.subjects, "own": own}, indent=1))
     log.say(f"own accuracy on 1,000 fresh compositions: {own}")
 
 
 @torch.no_grad()
-def accuracy(judge: Judge, composer: Composer, n: int, seed: int) -> dict[str, float]:
+def accuracy(judge: Judge, composer: Composer, n: int, seed: int, curriculum: Curriculum) -> dict[str, float]:
     """Accuracy of each head on ``n`` compositions of an unused seed."""
     r, index = random.Random(seed), {s: i for i, s in enumerate(judge.subjects)}
-    curriculum, hits = Curriculum(composer.subjects), {k: [0, 0] for k in HEADS}
+    hits = {k: [0, 0] for k in HEADS}
     for i in range(0, n, 50):
         specs = [random_spec(r, curriculum) for _ in range(min(50, n - i))]
         logits = judge(to_tensor([composer.render(s) for s in specs]).to(next(judge.parameters()).device))

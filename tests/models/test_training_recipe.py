@@ -388,6 +388,30 @@ def test_judge_and_clip_run(mini: Config, tmp_path: Path) -> None:
     assert set(shares) == {"en"} and (config.logs / "strangers_0.webp").is_file()
 
 
+def test_the_judge_sees_pictures_varied_and_mirrored_with_what_is_said_of_them() -> None:
+    from models.training import classifier
+
+    x = torch.zeros(40, 3, 64, 64) - 0.5
+    x[:, :, 20:44, 4:20] = 0.5  # something bright at the left
+    told = {"left": 1, "right": 2, "colour": 3}
+    pictures, truth = classifier.varied(x, [dict(told) for _ in range(40)], random.Random(1))
+    assert pictures.shape == x.shape and len(truth) == 40
+    at_left = pictures[..., :32].mean((1, 2, 3)) > pictures[..., 32:].mean((1, 2, 3))
+    assert 8 < sum(at_left.tolist()) < 32
+    for left, t in zip(at_left.tolist(), truth, strict=True):
+        assert (t["left"], t["right"], t["colour"]) == ((1, 2, 3) if left else (2, 1, 3))
+    places = (pictures > 0).float().sum((1, 2, 3))
+    assert places.std() > 5, "zoomed"
+
+
+def test_the_judge_is_kept_to_some_subjects(mini: Config) -> None:
+    from models.training import classifier
+
+    composer = compose.Composer(mini.data, mini.size)
+    few, every = (classifier.asked(replace(mini, tiers=t), composer).names for t in ("known", "all"))
+    assert set(few) <= set(KNOWN) and set(few) < set(every) == set(composer.subjects)
+
+
 def test_strangers_ask_for_what_the_model_knows() -> None:
     from models.training.strangers import sentences
     from models.training.vocabulary import KNOWN, SECOND
