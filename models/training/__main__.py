@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from .config import PRESETS, REPOSITORY, Config
+from .config import PLACES, PRESETS, REPOSITORY, Config
 from .vocabulary import TIERS
 
 PACKAGES = ("@lobehub/fluent-emoji-3d@1.1.0", "@iconify-json/fluent-emoji-flat@1.2.6", "@iconify-json/noto@1.2.9")
@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--npm", action="store_true", help="install the npm packages with the art first")
     s.add_argument("--shards", type=int, default=0, help="number of shards that the pool shall have")
     _tiers(s)
+    _places(s)
 
     s = stages.add_parser("vae", help="train the autoencoder")
     s.add_argument("--steps", type=int, dest="vae_steps")
@@ -98,8 +99,8 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--batch", type=int, dest="control_batch")
     s.add_argument("--model", type=Path, default=REPOSITORY / "models" / "ra-mini", help="the pipeline to steer")
     s.add_argument("--estimator", type=Path, help="depth: folder of the estimator whose maps are learned from too")
-    s.add_argument("--places", choices=("free", "first"), help="first: the few places that the first ra-mini can paint")
     _tiers(s)
+    _places(s)
     _compile(s)
     s.add_argument("--out", type=Path, help="export here afterwards")
 
@@ -113,6 +114,12 @@ def parser() -> argparse.ArgumentParser:
 
 def _tiers(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--tiers", choices=TIERS, help="which subjects (second: both first tiers; default: all)")
+
+
+def _places(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument(
+        "--places", choices=PLACES, help="free, or coarse: three sizes in few places, learned much sooner"
+    )
 
 
 def _compile(stage: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+PLACES = ("free", "coarse")
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

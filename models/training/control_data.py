@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from .compose import Composer, Curriculum, Spec, as_first, random_spec
+from .compose import Composer, Curriculum, Spec, draw_specs
 from .config import Config
 from .depth import nearness
 from .pool import encode, fingerprint
@@ -38,9 +38,7 @@ def _fill(rank: int, world: int, config: Config, model: Path, shards: int, quiet
         r = random.Random(f"{config.seed}:control:{index}")
         only = of_tiers(config.tiers)
         curriculum = Curriculum([s for s in composer.subjects if only is None or s in only])
-        specs = [random_spec(r, curriculum) for _ in range(config.shard)]
-        if config.places == "first":
-            specs = [as_first(s, r) for s in specs]
+        specs = draw_specs(r, curriculum, config.shard, config.places)
         images = np.stack([np.asarray(composer.render(s)) for s in specs])
         depth = np.stack([(nearness(composer, s) * 255).round().astype(np.uint8) for s in specs])
         latents = np.concatenate([encode(vae, to_tensor(images[i : i + 32])) for i in range(0, len(specs), 32)])
@@ -55,8 +53,8 @@ def _fill(rank: int, world: int, config: Config, model: Path, shards: int, quiet
 
 
 def fill(config: Config, model: Path, shards: int, quiet: bool = False) -> None:
-    """Make shards 0..``shards`` - 1 where they are missing, of the subjects of ``config.tiers``; with ``config.places`` "first"
-    changed by :func:`~models.training.compose.as_first`. Raises ``ValueError`` if the encoder of ``model`` or these have changed."""
+    """Make shards 0..``shards`` - 1 where they are missing, of the subjects of ``config.tiers`` in ``config.places``.
+    Raises ``ValueError`` if the encoder of ``model`` or these have changed."""
     folder = config.data / "control"
     folder.mkdir(parents=True, exist_ok=True)
     mark = fingerprint(AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32))

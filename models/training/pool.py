@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from .compose import Composer, Curriculum, Spec, random_spec
+from .compose import Composer, Curriculum, Spec, draw_specs
 from .config import Config
 from .runtime import Log, Stop, autocast, device, launch, to_tensor
 from .vocabulary import of_tiers
@@ -39,7 +39,7 @@ def shard_specs(config: Config, index: int, subjects: list[str]) -> list[Spec]:
     r, only = random.Random(f"{config.seed}:shard:{index}"), of_tiers(config.tiers)
     wanted = [s for s in subjects if only is None or s in only]
     curriculum = Curriculum(wanted, index / max(1, config.shards - 1))
-    return [random_spec(r, curriculum) for _ in range(config.shard)]
+    return draw_specs(r, curriculum, config.shard, config.places)
 
 
 @torch.no_grad()

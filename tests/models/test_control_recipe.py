@@ -93,15 +93,15 @@ def test_the_tiers_of_a_run_are_heard(mini: Config, tmp_path: Path) -> None:
         of_tiers("third")
 
 
-def test_pictures_as_the_first_model_paints_them(mini: Config, tmp_path: Path) -> None:
-    config = replace(mini, root=tmp_path, tiers="known", places="first")
+def test_pictures_with_coarse_places(mini: Config, tmp_path: Path) -> None:
+    config = replace(mini, root=tmp_path, tiers="known", places="coarse")
     fake_sprites(config.data)
     control_data.fill(config, MODEL, 1, quiet=True)
     data, known = control_data.Pictures(config.data / "control"), of_tiers("known")
     things = [o for s in data.specs for o in s["objects"]]
     assert known is not None and {o["s"] for o in things} <= known
-    assert {s["style"] for s in data.specs} <= compose.FIRST_STYLES and not any(s["time"] for s in data.specs)
-    assert {s["bg"][1] for s in data.specs if s["bg"][0] == "scene"} <= compose.FIRST_SCENES
+    assert "cartoon" not in {s["style"] for s in data.specs} and not any(s["time"] for s in data.specs)
+    assert {o["h"] * 128 for o in things} <= {40, 56, 80, 104}
     assert not any(o["flip"] or o["rot"] for o in things)
     for s in data.specs:
         assert s["bg"][0] != "scene" or not any(held_scene(o["s"], s["bg"][1]) for o in s["objects"]), (
