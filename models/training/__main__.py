@@ -63,11 +63,13 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--steps", type=int, dest="judge_steps", default=9000)
     s.add_argument("--pictures", type=int, dest="judge_pictures")
     _tiers(s)
+    _places(s)
 
     s = stages.add_parser("clip", help="train the small CLIP on the pipeline's text encoder")
     s.add_argument("--steps", type=int, dest="clip_steps", default=4000)
     s.add_argument("--pictures", type=int, dest="judge_pictures")
     _tiers(s)
+    _places(s)
     s.add_argument("--out", type=Path, help="export here afterwards")
 
     s = stages.add_parser("x2", help="train the network that doubles pictures, or go on with it")
@@ -77,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     s = stages.add_parser("evaluate", help="ask held-out questions and judge the answers")
     s.add_argument("--count", type=int, default=96, help="questions of each kind and language")
     _tiers(s)
+    _places(s)
     s.add_argument("--model", type=Path, help="ask this pipeline folder instead of the run's networks")
 
     s = stages.add_parser("strangers", help="draw two hundred ordinary sentences for a person to judge")

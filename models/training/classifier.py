@@ -2,7 +2,7 @@
 
 Trained on fresh compositions only (it never sees a generated picture); its own accuracy on compositions that it was
 not trained on is measured and reported beside every score that it gives. It looks at 64 px. The compositions are rendered
-once and kept (``data/judge.npy``): rendering costs as much as learning.
+once and kept (``data/judge-*.npy``): rendering costs as much as learning.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .compose import Composer, Curriculum, Spec, random_spec
+from .compose import Composer, Curriculum, Spec, draw_specs
 from .config import Config
 from .runtime import (
     Log,
@@ -136,8 +136,8 @@ def varied(x: torch.Tensor, truth: list[dict[str, int]], r: random.Random) -> tu
 def pictures(config: Config, composer: Composer) -> tuple[np.ndarray, list[Spec]]:
     """The training pictures uint8 [N, SIZE, SIZE, 3], rendered at the first call, and their specs."""
     r, curriculum = random.Random(config.seed + 3), asked(config, composer)
-    specs = [random_spec(r, curriculum) for _ in range(config.judge_pictures)]
-    path = config.data / ("judge.npy" if config.tiers == "all" else f"judge-{config.tiers}.npy")
+    specs = draw_specs(r, curriculum, config.judge_pictures, config.places)
+    path = config.data / f"judge-{config.tiers}-{config.places}.npy"
     if not path.exists() or len(np.load(path, mmap_mode="r")) != len(specs):
         draft = path.with_suffix(".draft.npy")
         out = np.lib.format.open_memmap(draft, "w+", np.uint8, (len(specs), SIZE, SIZE, 3))
@@ -196,19 +196,19 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
         if leave:
             return
     judge.eval()
-    own = accuracy(judge, composer, 1000, config.seed + 99, asked(config, composer))
+    own = accuracy(judge, composer, 1000, config)
     save_file({k: v.cpu().contiguous() for k, v in judge.state_dict().items()}, config.state / "judge.safetensors")
     (config.state / "judge.json").write_text(json.dumps({"subjects": composer.subjects, "own": own}, indent=1))
     log.say(f"own accuracy on 1,000 fresh compositions: {own}")
 
 
 @torch.no_grad()
-def accuracy(judge: Judge, composer: Composer, n: int, seed: int, curriculum: Curriculum) -> dict[str, float]:
-    """Accuracy of each head on ``n`` compositions of an unused seed."""
-    r, index = random.Random(seed), {s: i for i, s in enumerate(judge.subjects)}
-    hits = {k: [0, 0] for k in HEADS}
+def accuracy(judge: Judge, composer: Composer, n: int, config: Config) -> dict[str, float]:
+    """Accuracy of each head on ``n`` compositions of an unused seed, of the tiers and places of ``config``."""
+    r, index = random.Random(config.seed + 99), {s: i for i, s in enumerate(judge.subjects)}
+    curriculum, hits = asked(config, composer), {k: [0, 0] for k in HEADS}
     for i in range(0, n, 50):
-        specs = [random_spec(r, curriculum) for _ in range(min(50, n - i))]
+        specs = draw_specs(r, curriculum, min(50, n - i), config.places)
         logits = judge(to_tensor([composer.render(s) for s in specs]).to(next(judge.parameters()).device))
         for j, s in enumerate(specs):
             for k, y in labels(s, index).items():

@@ -137,6 +137,7 @@ COARSE = {
     "m": (80, 116, 108, {"l": 40, "c": 64, "r": 88}),
     "l": (104, 120, 112, {"c": 64}),
 }
+COARSE_STYLES = ("3d", "flat", "sketch")
 
 
 def coarse(spec: Spec, r: random.Random) -> Spec:
@@ -144,7 +145,7 @@ def coarse(spec: Spec, r: random.Random) -> Spec:
     tilted, it is day, and no style is cartoon. A short run on CPUs learns these well, where free places become blots.
     """
     spec["time"] = ""
-    if spec["style"] == "cartoon":
+    if spec["style"] not in COARSE_STYLES:
         spec["style"] = "3d"
     ground = spec["bg"][0] == "scene" and not SCENE_BY_KEY[spec["bg"][1]].floats
     n, moved = len(spec["objects"]), r.random() < 0.5

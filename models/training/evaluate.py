@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +21,7 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from . import classifier, stage_diffusion
 from .captions import SUBJECTS, plural
-from .compose import Composer, Curriculum, random_spec
+from .compose import COARSE_STYLES, Composer, Curriculum, draw_specs
 from .config import Config
 from .runtime import Log, read_meta, save_grid, to_tensor
 from .sample import generate
@@ -50,13 +52,15 @@ def _article(words: str) -> str:
     return ("an " if words[0] in "aeiou" and not words.startswith(("uni", "ufo")) else "a ") + words
 
 
-def single(r: random.Random, names: list[str], index: dict[str, int], language: str) -> Question:
-    """A held-out (subject, colour, background): one subject, a colour, a scene or plain background, maybe a style."""
+def single(
+    r: random.Random, names: list[str], index: dict[str, int], language: str, styles: tuple[str, ...] = STYLE_KEYS
+) -> Question:
+    """A held-out (subject, colour, background): one subject, a colour, a scene or plain background, maybe one of ``styles``."""
     while True:
         s, c, scene = r.choice(names), r.randrange(len(COLOURS)), r.choice(SCENES)
         if held_colour(s, c) or held_scene(s, scene.key):
             break
-    style = r.choice(("", "", "3d", "flat", "cartoon", "sketch"))
+    style = r.choice(("", "", *styles))
     plain = r.random() < 0.35 and held_colour(s, c)
     ground = r.randrange(len(COLOURS))
     if plain:  # a thing of the colour of its background cannot be seen
@@ -112,7 +116,7 @@ def several(r: random.Random, names: list[str], index: dict[str, int], language:
     return Question(text, language, {"number": n, "subject": index[s]})
 
 
-KINDS = {"single": single, "pair": pair, "several": several}
+KINDS: dict[str, Callable[..., Question]] = {"single": single, "pair": pair, "several": several}
 
 
 def score(question: Question, logits: dict[str, torch.Tensor]) -> dict[str, bool]:
@@ -194,6 +198,8 @@ def evaluate(
     for kind, make in KINDS.items():
         for language in ("en", "zh"):
             r = random.Random(f"{kind}:{count}")  # the same questions in both languages
+            if kind == "single" and config.places == "coarse":
+                make = partial(single, styles=COARSE_STYLES)
             questions = [make(r, names, index, language) for _ in range(count)]
             began = time.perf_counter()
             x = painter.paint([q.text for q in questions], [1000 + i for i in range(count)], config.size // 8)
@@ -214,7 +220,10 @@ def evaluate(
     composer = Composer(config.data, config.size)
     r, curriculum = random.Random(5), Curriculum(names)
     real = torch.cat(
-        [judge.features(to_tensor([composer.render(random_spec(r, curriculum)) for _ in range(50)])) for _ in range(12)]
+        [
+            judge.features(to_tensor([composer.render(s) for s in draw_specs(r, curriculum, 50, config.places)]))
+            for _ in range(12)
+        ]
     )
     val, _ = validation_set(composer, 64)
     table = {k: {lang: round(sum(v[k]) / len(v[k]), 4) for lang, v in scores.items()} for k in scores["en"]}

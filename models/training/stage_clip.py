@@ -20,7 +20,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, PreTrainedToke
 
 from . import classifier, stage_diffusion
 from .captions import caption
-from .compose import Composer, random_spec
+from .compose import Composer, draw_specs
 from .config import Config
 from .networks import text_config
 from .runtime import Log, Stop, autocast, device, launch, load_state, save_state, seeded, to_tensor
@@ -113,7 +113,7 @@ def retrieval(config: Config, rounds: int = 5, seed: int = 31) -> dict[str, floa
     curriculum, r = classifier.asked(config, composer), random.Random(seed)
     hits = {"zh": 0, "en": 0}
     for _ in range(rounds):
-        specs = [random_spec(r, curriculum) for _ in range(100)]
+        specs = draw_specs(r, curriculum, 100, config.places)
         pixels = to_tensor([composer.render(s).resize((SIZE, SIZE), Image.Resampling.BILINEAR) for s in specs])
         for language in hits:
             ids = tokenizer(

@@ -26,6 +26,7 @@ from models.training.vocabulary import (  # noqa: E402
     COLOURS,
     KNOWN,
     SECOND,
+    STYLE_KEYS,
     held_colour,
     held_pair,
     held_scene,
@@ -369,6 +370,12 @@ def test_evaluation_asks_only_for_what_was_held_out() -> None:
         a = [make(r, names, index, "en") for r in [random.Random(4)] for _ in range(50)]
         b = [make(r, names, index, "zh") for r in [random.Random(4)] for _ in range(50)]
         assert [q.want for q in a] == [q.want for q in b], kind
+    r, words = random.Random(4), ("cartoon", "comic")
+    few, every = (
+        [evaluate.single(r, names, index, "en", styles).text for _ in range(200)]
+        for styles in (compose.COARSE_STYLES, STYLE_KEYS)
+    )
+    assert not any(w in text for text in few for w in words) and any(w in text for text in every for w in words)
     q = evaluate.Question("", "en", {"left": 1, "right": 2})
     logits = {"left": torch.eye(4)[2], "right": torch.eye(4)[1]}
     assert evaluate.score(q, logits) == {"left_right": False, "both": True}
