@@ -46,18 +46,22 @@ def scheduler_config() -> dict[str, object]:
     }
 
 
-def draw_timesteps(n: int, generator: torch.Generator | None = None) -> torch.Tensor:
-    """``n`` stratified timesteps: 85 % log-normal in sigma (median 0.7, deviation 1.1), 15 % uniform in the table.
+MEDIAN, DEVIATION = 1.4, 1.2
+"""Of the noise levels in training: places and shapes are decided at sigma 1 to 5. A median of 0.7 halved the error at low noise
+and left shapes that a person cannot name."""
 
-    The log-normal is EDM's (Karras et al. 2022, arXiv:2206.00364) with unit-variance data: most of what there is to
-    learn lies at middle noise. int64 [n].
+
+def draw_timesteps(n: int, generator: torch.Generator | None = None) -> torch.Tensor:
+    """``n`` stratified timesteps: 90 % log-normal in sigma, 10 % uniform in the table. int64 [n].
+
+    The log-normal is EDM's (Karras et al. 2022, arXiv:2206.00364), its median moved to where such small latents are decided.
     """
     u = (torch.randperm(n, generator=generator) + torch.rand(n, generator=generator)) / n
-    normal = NormalDist(math.log(0.7), 1.1)
+    normal = NormalDist(math.log(MEDIAN), DEVIATION)
     wanted = np.array([math.exp(normal.inv_cdf(min(max(float(v), 1e-4), 1 - 1e-4))) for v in u])
     table = np.log(sigmas())
     t = torch.from_numpy(np.abs(np.log(wanted)[:, None] - table[None]).argmin(1))
-    uniform = torch.rand(n, generator=generator) < 0.15
+    uniform = torch.rand(n, generator=generator) < 0.1
     return torch.where(uniform, torch.randint(0, STEPS, (n,), generator=generator), t)
 
 
