@@ -406,7 +406,7 @@ quiz("08.c")
 # - 底加大幅度：底给颜色，幅度给自由。缝不好看，先换种子，再调羽化。
 # - 要走远，就一步一步走，每一步都以上一步的结果为起点。
 #
-# 再往后：不止说“画什么”，还要说“画在哪里、什么姿势”。
+# [下一课](09_depth_control.ipynb)：不止说“画什么”，还要说“画在哪里、什么姿势”。
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -416,4 +416,4 @@ quiz("08.c")
 # - Ground and a large strength: the ground gives colour, the strength gives freedom. If the seam looks bad, change the seed first, then the blur.
 # - To go far, go step by step, each from the result of the last.
 #
-# Further on: to say not only what to paint, but where, and in which pose.
+# [Next lesson](09_depth_control.ipynb): to say not only what to paint, but where, and in which pose.
