@@ -140,13 +140,13 @@ print(offer.converted, "→", parse_attention(offer.converted))
 # %% [markdown] tags=["lang-zh"]
 # ### 词元与分段
 #
-# 文本编码器一次只能读固定长度的一段：SD 1.5 是 75 个词元，`ra-mini` 是 30 个。更长的提示词会被切成几段，分别编码，再首尾相接。
+# 文本编码器一次只能读固定长度的一段：SD 1.5 和 `ra-mini` 都是 75 个词元。更长的提示词会被切成几段，分别编码，再首尾相接。
 # 切的时候尽量在逗号处断开，免得把一个短语劈成两半；你也可以用 `BREAK` 自己断开。（如果看到 `<unk>`，那是它不认识的字，写了等于没写。）
 
 # %% [markdown] tags=["lang-en"]
 # ### Tokens and chunks
 #
-# The text encoder reads a fixed length at a time: 75 tokens in SD 1.5, 30 in `ra-mini`. A longer prompt is cut into chunks, which are encoded one by one and laid end to end.
+# The text encoder reads a fixed length at a time: 75 tokens in SD 1.5, and in `ra-mini`. A longer prompt is cut into chunks, which are encoded one by one and laid end to end.
 # The cut is made at a comma if there is one near, so that a phrase is not torn apart; with `BREAK` you make the cut yourself. (An `<unk>` is a word it does not know; it might as well not be there.)
 
 # %%
@@ -158,9 +158,13 @@ tokenizer = pipeline.load(kernel.model, torch.device("cpu"), "fp32").pipe.tokeni
 
 long_prompt = T(
     "城市街道上的一辆红色汽车，(天空:1.2)，白色的云，一棵绿色的树，左边是一座黄色的房子，"
-    "右边是一只小狗，[夜晚]，星空，月亮，一朵红色的花，三只黄色的小鸟 BREAK 扁平风格",
+    "右边是一只小狗，[夜晚]，星空，月亮，一朵红色的花，三只黄色的小鸟，路边有一把紫色的雨伞，一个橙色的南瓜，"
+    "两只白色的兔子，远处是一座城堡和一座宝塔，天上有一个热气球，(烟花:1.1)，水里有三条金鱼，"
+    "草地上有许多蘑菇和向日葵 BREAK 扁平风格",
     "a red car on a city street, (sky:1.2), white clouds, a green tree, on the left a yellow house, "
-    "on the right a dog, [night], stars, the moon, a red flower, three yellow chickens BREAK flat style",
+    "on the right a dog, [night], stars, the moon, a red flower, three yellow chickens, a purple umbrella by the road, "
+    "an orange pumpkin, two white rabbits, far away a castle and a pagoda, a balloon in the sky, (fireworks:1.1), "
+    "three fish in the water, mushrooms and sunflowers on the grass BREAK flat style",
 )
 chunks = chunks_of(long_prompt, tokenizer)
 for number, chunk in enumerate(chunks, 1):
