@@ -75,8 +75,8 @@ class Config:
     text_steps: int = 1500
     # diffusion
     unet: UnetShape = field(default_factory=UnetShape)
-    batch: int = 48
-    lr: float = 1e-3
+    batch: int = 16
+    lr: float = 5e-4
     steps: int = 1_000_000
     warmup: int = 100
     cooldown: int = 0
