@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from .compose import Composer, Curriculum, Spec, draw_specs
+from .compose import Composer, Spec, draw_specs, of_run
 from .config import Config
 from .runtime import (
     Log,
@@ -35,7 +35,7 @@ from .runtime import (
     seeded,
     to_tensor,
 )
-from .vocabulary import COLOURS, SCENE_KEYS, STYLE_KEYS, of_tiers
+from .vocabulary import COLOURS, SCENE_KEYS, STYLE_KEYS
 
 SIZE = 64
 HEADS = ("left", "right", "colour", "background", "style", "number", "time")
@@ -105,12 +105,6 @@ def labels(spec: Spec, index: dict[str, int]) -> dict[str, int]:
     }
 
 
-def asked(config: Config, composer: Composer) -> Curriculum:
-    """How often each subject of ``config.tiers`` is drawn."""
-    only = of_tiers(config.tiers)
-    return Curriculum([s for s in composer.subjects if only is None or s in only])
-
-
 def varied(x: torch.Tensor, truth: list[dict[str, int]], r: random.Random) -> tuple[torch.Tensor, list[dict[str, int]]]:
     """Pictures [N, 3, H, W] mirrored, moved, zoomed, blurred, tinted, with noise, and what is right for them.
 
@@ -135,7 +129,7 @@ def varied(x: torch.Tensor, truth: list[dict[str, int]], r: random.Random) -> tu
 
 def pictures(config: Config, composer: Composer) -> tuple[np.ndarray, list[Spec]]:
     """The training pictures uint8 [N, SIZE, SIZE, 3], rendered at the first call, and their specs."""
-    r, curriculum = random.Random(config.seed + 3), asked(config, composer)
+    r, curriculum = random.Random(config.seed + 3), of_run(config.tiers, composer.subjects)
     specs = draw_specs(r, curriculum, config.judge_pictures, config.places)
     path = config.data / f"judge-{config.tiers}-{config.places}.npy"
     if not path.exists() or len(np.load(path, mmap_mode="r")) != len(specs):
@@ -206,7 +200,7 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
 def accuracy(judge: Judge, composer: Composer, n: int, config: Config) -> dict[str, float]:
     """Accuracy of each head on ``n`` compositions of an unused seed, of the tiers and places of ``config``."""
     r, index = random.Random(config.seed + 99), {s: i for i, s in enumerate(judge.subjects)}
-    curriculum, hits = asked(config, composer), {k: [0, 0] for k in HEADS}
+    curriculum, hits = of_run(config.tiers, composer.subjects), {k: [0, 0] for k in HEADS}
     for i in range(0, n, 50):
         specs = draw_specs(r, curriculum, min(50, n - i), config.places)
         logits = judge(to_tensor([composer.render(s) for s in specs]).to(next(judge.parameters()).device))

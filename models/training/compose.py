@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from .backgrounds import PASTELS, Backgrounds
 from .effects import grade, light, pencil, recolour
 from .sprites import ART
-from .vocabulary import COLOURS, KNOWN, SCENES, SECOND, held_colour, held_pair, held_scene, read_subjects
+from .vocabulary import COLOURS, KNOWN, SCENES, SECOND, held_colour, held_pair, held_scene, of_tiers, read_subjects
 
 Spec = dict[str, Any]
 SCENE_BY_KEY = {s.key: s for s in SCENES}
@@ -53,6 +53,12 @@ class Curriculum:
     def pick(self, r: random.Random) -> str:
         """One subject."""
         return r.choices(self.names, self.weights)[0]
+
+
+def of_run(tiers: str, subjects: Sequence[str], progress: float = 1.0) -> Curriculum:
+    """The curriculum of those of ``subjects`` that ``tiers`` names."""
+    only = of_tiers(tiers)
+    return Curriculum([s for s in subjects if only is None or s in only], progress)
 
 
 def random_spec(r: random.Random, curriculum: Curriculum, style: str | None = None, kind: str | None = None) -> Spec:

@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from .compose import Composer, Curriculum, Spec, draw_specs
+from .compose import Composer, Spec, draw_specs, of_run
 from .config import Config
 from .depth import nearness
 from .pool import encode, fingerprint
 from .runtime import Log, Stop, device, launch, to_tensor
-from .vocabulary import of_tiers
 
 
 def _fill(rank: int, world: int, config: Config, model: Path, shards: int, quiet: bool) -> None:
@@ -36,8 +35,7 @@ def _fill(rank: int, world: int, config: Config, model: Path, shards: int, quiet
         if target.exists():
             continue
         r = random.Random(f"{config.seed}:control:{index}")
-        only = of_tiers(config.tiers)
-        curriculum = Curriculum([s for s in composer.subjects if only is None or s in only])
+        curriculum = of_run(config.tiers, composer.subjects)
         specs = draw_specs(r, curriculum, config.shard, config.places)
         images = np.stack([np.asarray(composer.render(s)) for s in specs])
         depth = np.stack([(nearness(composer, s) * 255).round().astype(np.uint8) for s in specs])

@@ -18,10 +18,9 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from .compose import Composer, Curriculum, Spec, draw_specs
+from .compose import Composer, Spec, draw_specs, of_run
 from .config import Config
 from .runtime import Log, Stop, autocast, device, launch, to_tensor
-from .vocabulary import of_tiers
 
 
 def fingerprint(vae: AutoencoderKL) -> str:
@@ -36,9 +35,8 @@ def fingerprint(vae: AutoencoderKL) -> str:
 
 def shard_specs(config: Config, index: int, subjects: list[str]) -> list[Spec]:
     """The specs of shard ``index``, of the subjects of ``config.tiers``: the curriculum moves on with the number of the shard."""
-    r, only = random.Random(f"{config.seed}:shard:{index}"), of_tiers(config.tiers)
-    wanted = [s for s in subjects if only is None or s in only]
-    curriculum = Curriculum(wanted, index / max(1, config.shards - 1))
+    r = random.Random(f"{config.seed}:shard:{index}")
+    curriculum = of_run(config.tiers, subjects, index / max(1, config.shards - 1))
     return draw_specs(r, curriculum, config.shard, config.places)
 
 

@@ -47,8 +47,8 @@ def scheduler_config() -> dict[str, object]:
 
 
 MEDIAN, DEVIATION = 1.4, 1.2
-"""Of the noise levels in training: places and shapes are decided at sigma 1 to 5. A median of 0.7 halved the error at low noise
-and left shapes that a person cannot name."""
+"""Of the noise levels in training: places and shapes are decided at sigma 1 to 5, by judgement (from 0.7 to 1.4 for 70,000 samples
+at the end of a run changed nothing that was seen)."""
 
 
 def draw_timesteps(n: int, generator: torch.Generator | None = None) -> torch.Tensor:

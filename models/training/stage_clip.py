@@ -20,7 +20,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, PreTrainedToke
 
 from . import classifier, stage_diffusion
 from .captions import caption
-from .compose import Composer, draw_specs
+from .compose import Composer, draw_specs, of_run
 from .config import Config
 from .networks import text_config
 from .runtime import Log, Stop, autocast, device, launch, load_state, save_state, seeded, to_tensor
@@ -110,7 +110,7 @@ def retrieval(config: Config, rounds: int = 5, seed: int = 31) -> dict[str, floa
     model = build(config, len(tokenizer)).eval()
     load_state(config.state / "clip.safetensors", {"clip": model})
     composer = Composer(config.data, config.size)
-    curriculum, r = classifier.asked(config, composer), random.Random(seed)
+    curriculum, r = of_run(config.tiers, composer.subjects), random.Random(seed)
     hits = {"zh": 0, "en": 0}
     for _ in range(rounds):
         specs = draw_specs(r, curriculum, 100, config.places)

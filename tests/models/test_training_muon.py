@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,15 @@ from torch import nn
 
 from models.training import muon
 from models.training.runtime import average_gradients, launch, load_state, save_state
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in one order: orthogonal steps make rounding noise as large as what was learned."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Net(nn.Module):
@@ -31,15 +41,14 @@ def made(rank: int = 0, world: int = 1, lr: float = 0.02) -> tuple[Net, muon.Muo
     return net, muon.Muon(muon.groups(net, 1.0, 0.5), lr, rank, world)
 
 
-def learn(net: Net, optimiser: muon.Muon, steps: range, rank: int = 0, world: int = 1) -> float:
+def learn(net: Net, optimiser: muon.Muon, steps: range) -> float:
     value = 0.0
     for step in steps:
         x = torch.randn(8, 2, 7, 7, generator=torch.Generator().manual_seed(step))
-        x = x[rank * 4 : rank * 4 + 4] if world > 1 else x
         loss = ((net(x, step % 9) - x.mean((1, 2, 3))[:, None]) ** 2).mean()
         optimiser.zero_grad(set_to_none=False)
         loss.backward()
-        average_gradients(list(net.parameters()), world)
+        average_gradients(list(net.parameters()), 1)
         optimiser.step()
         value = loss.item()
     return value
@@ -104,9 +113,17 @@ def test_a_cut_run_goes_on_as_a_whole_one(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
 
 
+def pushed(net: Net, optimiser: muon.Muon) -> None:
+    """Four steps along given gradients of full rank: what a learned gradient hardly has becomes rounding noise made large."""
+    for step in range(4):
+        for p in net.parameters():
+            p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(100 * step + p.numel()))
+        optimiser.step()
+
+
 def _shared(rank: int, world: int, folder: Path) -> None:
     net, optimiser = made(rank, world)
-    learn(net, optimiser, range(4), rank, world)
+    pushed(net, optimiser)
     torch.save(net.state_dict(), folder / f"{rank}.pt")
 
 
@@ -116,5 +133,5 @@ def test_workers_share_the_work_and_agree(tmp_path: Path) -> None:
     assert all(torch.equal(a[k], b[k]) for k in a)
     net, optimiser = made()
     assert len(set(muon.Muon(muon.groups(net, 1.0, 0.5), 0.02, 0, 2).owners.values())) == 2, "each makes a part"
-    learn(net, optimiser, range(4))
-    assert all(torch.allclose(v, a[k], atol=4e-3) for k, v in net.state_dict().items())
+    pushed(net, optimiser)
+    assert all(torch.allclose(v, a[k], atol=1e-3) for k, v in net.state_dict().items())

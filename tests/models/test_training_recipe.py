@@ -411,12 +411,16 @@ def test_the_judge_sees_pictures_varied_and_mirrored_with_what_is_said_of_them()
     assert places.std() > 5, "zoomed"
 
 
-def test_the_judge_is_kept_to_some_subjects(mini: Config) -> None:
+def test_a_run_is_kept_to_its_tiers_and_places(mini: Config) -> None:
     from models.training import classifier
 
     composer = compose.Composer(mini.data, mini.size)
-    few, every = (classifier.asked(replace(mini, tiers=t), composer).names for t in ("known", "all"))
+    few, every = (compose.of_run(t, composer.subjects).names for t in ("known", "all"))
     assert set(few) <= set(KNOWN) and set(few) < set(every) == set(composer.subjects)
+    config = replace(mini, tiers="known", places="coarse", judge_pictures=40)
+    for specs in (pool.shard_specs(config, 0, composer.subjects), classifier.pictures(config, composer)[1]):
+        assert {o["s"] for s in specs for o in s["objects"]} <= set(few)
+        assert not any(o["flip"] or o["rot"] for s in specs for o in s["objects"])
 
 
 def test_strangers_ask_for_what_the_model_knows() -> None:
