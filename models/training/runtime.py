@@ -53,6 +53,7 @@ def _worker(rank: int, world: int, rendezvous: str, fn: Callable[..., None], arg
     )
     try:
         fn(rank, world, *args)
+        dist.barrier()  # who leaves first cuts the line of one that still receives: gloo aborts that process
     finally:
         dist.destroy_process_group()
 
