@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--cooldown", type=int, help="let the rate fall to zero over the last N steps")
     _compile(s)
     s.add_argument("--warm", type=Path, help="begin from this UNet folder (trained on SD's schedule)")
+    s.add_argument("--chatter", type=float, help="share of captions that are sentences with words of no consequence")
+    s.add_argument("--median", type=float, help="of the noise levels (sigma; default 1.0)")
+    s.add_argument("--unet-share", type=float, help="of the rate for the UNet; 0: only the text encoder learns")
 
     s = stages.add_parser("judge", help="train the classifier that the evaluation uses")
     s.add_argument("--steps", type=int, dest="judge_steps", default=9000)

@@ -82,6 +82,9 @@ class Config:
     cooldown: int = 0
     ema: float = 0.999
     drop_caption: float = 0.1
+    chatter: float = 0.0
+    unet_share: float = 1.0
+    median: float = 1.0
     tiers: str = "all"
     places: str = "free"
     compile: bool = False
@@ -143,6 +146,7 @@ GPU = replace(
     warmup=500,
     cooldown=8_000,
     ema=0.9995,
+    chatter=0.15,
     text_batch=512,
     grid_steps=1000,
 )

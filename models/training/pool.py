@@ -72,14 +72,18 @@ def _fill(rank: int, world: int, config: Config, first: int, last: int, quiet: b
 
 
 def fill(config: Config, shards: int, quiet: bool = False) -> None:
-    """Make shards 0..``shards`` - 1 where they are missing. Raises ``ValueError`` if the encoder has changed."""
+    """Make shards 0..``shards`` - 1 where they are missing, of the subjects of ``config.tiers`` in ``config.places``.
+    Raises ``ValueError`` if the encoder or these have changed."""
     folder = config.data / "pool"
     folder.mkdir(parents=True, exist_ok=True)
     vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32)
     mark, info = fingerprint(vae), folder / "pool.json"
-    if info.exists() and json.loads(info.read_text())["encoder"] != mark:
-        raise ValueError(f"{folder} was encoded by another encoder: move it away to make a new pool")
-    info.write_text(json.dumps({"encoder": mark, "size": config.size}))
+    facts = {"encoder": mark, "size": config.size, "tiers": config.tiers, "places": config.places}
+    if info.exists() and json.loads(info.read_text()) != facts:
+        raise ValueError(
+            f"{folder} is of another encoder or of other --tiers, --places: move it away to make a new pool"
+        )
+    info.write_text(json.dumps(facts))
     launch(_fill, config.workers, config, 0, shards, quiet)
 
 

@@ -15,7 +15,7 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 from .runtime import autocast
 from .schedule import STEPS, alphas_cumprod
 
-#: looked at in every grid: both languages, every style, colours, places, numbers, pairs, scenes, motifs.
+#: looked at in every grid: both languages, styles, colours, places, numbers, pairs, scenes, motifs; subjects of the tier camp.
 PROMPTS = (
     "a cat",
     "一只熊猫在草地上",
@@ -32,15 +32,15 @@ PROMPTS = (
     "three bananas on a pink background",
     "一只老虎，扁平风格",
     "a robot, pencil sketch",
-    "一条龙，卡通风格",
-    "a princess in a meadow",
+    "一条龙",
+    "a girl in a meadow",
     "下雨天的一把紫色雨伞",
     "a purple elephant in the city",
     "樱花，粉色背景",
-    "a wizard in the forest",
-    "帮我画一只小鸟，谢谢",
-    "two dolphins in the ocean",
-    "山水之间的一只鹿",
+    "a teapot on a green background",
+    "帮我画一只孔雀，谢谢",
+    "two fish in the ocean",
+    "山水之间的一只天鹅",
 )
 
 

@@ -54,8 +54,6 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer")
     torch.manual_seed(config.seed)
     model = build(config, len(tokenizer)).to(dev)
-    _, text = stage_diffusion.averaged(config)
-    _share(model, text)
     for p in model.text_model.parameters():
         p.requires_grad_(False)
     params = [p for p in model.parameters() if p.requires_grad]
@@ -64,6 +62,8 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
     path, step, last = config.state / "clip.safetensors", 0, time.monotonic()
     if path.exists():
         step = load_state(path, {"clip": model}, optimiser)["step"]
+    _, text = stage_diffusion.averaged(config)
+    _share(model, text)  # also when resumed: the pipeline's text encoder may have learned in between
     log, stop, mean = Log(config.logs, "clip", steps, step, quiet), Stop(), 0.0
     while step < steps:
         r = seeded(config.seed + 4, 0, step)

@@ -21,6 +21,8 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
 from . import muon, schedule
 from .captions import caption
+from .chatter import sentence
+from .compose import Spec
 from .config import Config
 from .networks import build_unet
 from .pool import Pool
@@ -47,8 +49,10 @@ LENGTHS = (32, 77)
 
 
 def tokenise(texts: list[str], tokenizer: PreTrainedTokenizerFast, r: random.Random) -> torch.Tensor:
-    """Token ids padded to one of :data:`LENGTHS`, so that the amount of padding means nothing."""
+    """Token ids padded to one of :data:`LENGTHS`, so that the amount of padding means nothing; to the longest if one needs it."""
     length = r.choices(LENGTHS, (0.7, 0.3))[0]
+    if any(len(ids) > LENGTHS[0] for ids in tokenizer(texts).input_ids):
+        length = LENGTHS[-1]
     ids = tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
     return ids
 
@@ -76,9 +80,10 @@ def v_loss(
     x: torch.Tensor,
     context: torch.Tensor,
     abar: torch.Tensor,
+    median: float = 1.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Squared error of v for each sample [N] and the timesteps [N]."""
-    t = schedule.draw_timesteps(len(x)).to(x.device)
+    """Squared error of v for each sample [N] and the timesteps [N], whose noise levels lie around ``median``."""
+    t = schedule.draw_timesteps(len(x), median).to(x.device)
     a = abar[t].view(-1, 1, 1, 1)
     e = torch.randn_like(x)
     noisy = a.sqrt() * x + (1 - a).sqrt() * e
@@ -126,7 +131,7 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
     dev, path = device(), config.state / STATE
     tokenizer = PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer")
     nets, note = build(config, None if path.exists() else warm)
-    groups = [*muon.groups(nets.unet, 1.0, 0.5), *muon.groups(nets.text, 0.5, 0.5)]
+    groups = [*muon.groups(nets.unet, config.unet_share, 0.5), *muon.groups(nets.text, 0.5, 0.5)]
     params = [*nets.unet.parameters(), *nets.text.parameters()]
     averages = [*nets.unet_ema.parameters(), *nets.text_ema.parameters()]
     optimiser = muon.Muon(groups, config.lr, rank, world)
@@ -154,11 +159,11 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
         if step % 200 == 0:
             pool.refresh()
         x, specs = pool.draw(config.batch, r)
-        texts = ["" if r.random() < config.drop_caption else caption(s, r) for s in specs]
+        texts = [_words(s, config, r) for s in specs]
         ids = tokenise(texts, tokenizer, r).to(dev)
         with autocast():
             context = nets.text(input_ids=ids).last_hidden_state
-            losses, _ = v_loss(forward, x.to(dev), context, abar)
+            losses, _ = v_loss(forward, x.to(dev), context, abar, config.median)
         loss = losses.mean()
         optimiser.zero_grad(set_to_none=False)
         loss.backward()
@@ -181,6 +186,13 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
                 _grid(config, nets, tokenizer, vae, samples)
         if leave:
             return
+
+
+def _words(spec: Spec, config: Config, r: random.Random) -> str:
+    """What is said of a picture: nothing, a sentence with words of no consequence, or a caption."""
+    if r.random() < config.drop_caption:
+        return ""
+    return sentence(spec, r) if r.random() < config.chatter else caption(spec, r)
 
 
 def _grid(config: Config, nets: Networks, tokenizer: PreTrainedTokenizerFast, vae: AutoencoderKL, samples: int) -> None:

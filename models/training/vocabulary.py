@@ -66,14 +66,21 @@ SECOND = tuple(
     santa soccer_ball basketball key backpack glasses cool_face piano popcorn seal llama""".split()
 )
 
-TIERS = ("known", "second", "all")
+#: what a run of hours on CPUs adds to the first tier: motifs of the camp whose outlines can be told apart.
+CAMP = tuple(
+    """lantern pagoda dragon fan cherry_blossom lotus bamboo full_moon moon_cake teapot kite swan peacock girl""".split()
+)
+
+TIERS = ("known", "camp", "second", "all")
 
 
 def of_tiers(tiers: str) -> frozenset[str] | None:
-    """The subjects that ``tiers`` names: ``known``, ``second`` (both first tiers), ``all`` (None: no limit)."""
+    """The subjects that ``tiers`` names: ``known``, ``camp`` (known and the camp's motifs), ``second`` (both first tiers),
+    ``all`` (None: no limit)."""
     if tiers not in TIERS:
         raise ValueError(f"tiers must be one of {', '.join(TIERS)}, got {tiers!r}")
-    return None if tiers == "all" else frozenset(KNOWN if tiers == "known" else (*KNOWN, *SECOND))
+    more = {"known": (), "camp": CAMP, "second": SECOND}
+    return None if tiers == "all" else frozenset((*KNOWN, *more[tiers]))
 
 
 @dataclass(frozen=True)
