@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from drawing_sheet import AMBER, INK, JADE, LINE, MUTED, PAPER, VERMILION, VIOLET, Pick, Sheet
-from drawings_frames import outpaint
+from drawings_frames import control, outpaint
 from drawings_pictures import hires, img2img, inpaint
 
 
@@ -207,5 +207,5 @@ def all_drawings(language: str) -> dict[str, str]:
     def pick(zh: str, en: str) -> str:
         return zh if language == "zh" else en
 
-    drawn = (architecture, history, workbench, guidance, hires, img2img, inpaint, outpaint)
+    drawn = (architecture, history, workbench, guidance, hires, img2img, inpaint, outpaint, control)
     return {draw.__name__: draw(pick) for draw in drawn}

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from PIL import Image, ImageDraw
 
 import ra_widgets as ra
 from ra_widgets import picture_files
-from ra_widgets.diffusion import pipeline
 from ra_widgets.diffusion.control.modules import MODULES
 from ra_widgets.image_requests import FILLS, RESIZE_MODES
-from tests.diffusion.control_files import controlnet
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "images.md"
 TEXT = PAGE.read_text("utf-8")
@@ -28,8 +25,6 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernel
     monkeypatch.setenv("RA_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     kernel.generate("草地上的一只猫", seed=1, steps=3).image.save("cat.png")
-    loaded = pipeline.load(kernel.model, torch.device("cpu"), "fp32")
-    controlnet(loaded.unet).save_pretrained(tmp_path / "home" / "models" / "ControlNet" / "ra-mini-control-edges")
     scope: dict[str, Any] = {}
     values = []
     for block in re.findall(r"```python\n(.*?)```", TEXT, re.S):

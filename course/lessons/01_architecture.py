@@ -144,15 +144,15 @@ embeddings = encode_text(prompt).last_hidden_state
 embeddings.shape
 
 # %% [markdown] tags=["lang-zh"]
-# 意思相近的句子，向量也相近，不管用的是哪种语言。下面把六个句子两两比较，1 表示方向完全一样：
+# 意思相近的句子，向量也相近，不管用的是哪种语言。下面取每句词元向量的平均，两两比较，1 表示方向完全一样：
 
 # %% [markdown] tags=["lang-en"]
-# Sentences of like meaning have like vectors, whatever their language. Here six sentences are compared in pairs; 1 means exactly the same direction:
+# Sentences of like meaning have like vectors, whatever their language. Here the means of their tokens' vectors are compared in pairs; 1 means exactly the same direction:
 
 # %%
 sentences = ["一个红色的苹果", "a red apple", "一只蓝色的猫", "a blue cat", "一辆汽车", "a car"]
-vectors = torch.cat([encode_text(s).pooler_output for s in sentences])
-vectors = torch.nn.functional.normalize(vectors, dim=-1)
+means = [encode_text(s).last_hidden_state[0, 1 : len(tokenizer(s).input_ids)].mean(0) for s in sentences]
+vectors = torch.nn.functional.normalize(torch.stack(means), dim=-1)
 similar = (vectors @ vectors.T).numpy()
 
 figure, axis = plt.subplots(figsize=(5.4, 4.2))
@@ -257,7 +257,7 @@ axis.plot(alphas.sqrt(), color=colours["jade"], label=T("画剩下多少", "what
 axis.plot((1 - alphas).sqrt(), color=colours["vermilion"], label=T("噪声有多少", "how much noise"))
 axis.set_xlabel(T("时间 t", "time t"))
 axis.set_title(T("噪声时间表", "The noise timetable"))
-axis.legend(loc="center right")
+axis.legend(loc="center left")
 finish(figure)
 
 # %% [markdown] tags=["lang-zh"]
@@ -268,7 +268,7 @@ finish(figure)
 
 # %%
 noise = randn(7, latent.shape[1:])[None]
-times = [0, 60, 150, 300, 450, 600, 800, 999]
+times = [0, 150, 300, 450, 600, 750, 900, 999]
 noisy = [alphas[t].sqrt() * latent + (1 - alphas[t]).sqrt() * noise for t in times]
 show_images([parts.decode(z) for z in noisy], [f"t = {t}" for t in times])
 

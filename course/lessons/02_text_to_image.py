@@ -144,17 +144,17 @@ print(alone.records[0].seed, alone.image.tobytes() == six.images[4].tobytes())
 # ### 步数：走多细
 #
 # 同一份噪声，走 1 步到 24 步。先大局，后细节；走够了再多走，就只是多花时间。
-# （步子太少时偶尔会冒出怪颜色：默认的采样器迈得太大，走过了头。第 4 课会看个究竟。）
+# （步子太少会冒出怪颜色：默认的采样器迈得太大，走过了头。第 4 课会看个究竟。）
 
 # %% [markdown] tags=["lang-en"]
 # ### Steps: how fine to walk
 #
 # The same noise, in 1 to 24 steps. First the composition, then the details; beyond "enough", more steps only take more time.
-# (With very few steps odd colours may turn up: the default sampler strides too far and overshoots. Lesson 4 looks into it.)
+# (Too few steps bring odd colours: the default sampler strides too far and overshoots. Lesson 4 looks into it.)
 
 # %%
 castle = ra.TextToImage(prompt=T("夜空下的城堡", "a castle at night"), seed=11, steps=10)
-numbers = [1, 2, 3, 5, 8, 14, 24]
+numbers = [1, 3, 5, 7, 10, 14, 24]
 series = [kernel.generate(castle, steps=n) for n in numbers]
 show_images(
     [r.image for r in series],

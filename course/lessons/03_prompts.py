@@ -140,14 +140,14 @@ print(offer.converted, "→", parse_attention(offer.converted))
 # %% [markdown] tags=["lang-zh"]
 # ### 词元与分段
 #
-# 文本编码器一次只能读固定长度的一段：SD 1.5 是 75 个词元，`ra-mini` 是 30 个。更长的提示词会被切成几段，分别编码，再首尾相接。
+# 文本编码器一次只能读固定长度的一段：SD 1.5 和 `ra-mini` 都是 75 个词元。更长的提示词会被切成几段，分别编码，再首尾相接。
 # 切的时候尽量在逗号处断开，免得把一个短语劈成两半；你也可以用 `BREAK` 自己断开。（如果看到 `<unk>`，那是它不认识的字，写了等于没写。）
 
 # %% [markdown] tags=["lang-en"]
 # ### Tokens and chunks
 #
-# The text encoder reads a fixed length at a time: 75 tokens in SD 1.5, 30 in `ra-mini`. A longer prompt is cut into chunks, which are encoded one by one and laid end to end.
-# The cut is made at a comma if there is one near, so that a phrase is not torn apart; with `BREAK` you make the cut yourself. (An `<unk>` is a word it does not know; it might as well not be there.)
+# The text encoder reads a fixed length at a time: 75 tokens in SD 1.5, and in `ra-mini`. A longer prompt is cut into chunks, which are encoded one by one and laid end to end.
+# The cut is made at a comma if there is one near, so that a phrase is not torn apart; with `BREAK` you make the cut yourself. (A word it does not know falls apart into letters, like "far away" below; it might as well not be there.)
 
 # %%
 import torch
@@ -158,9 +158,13 @@ tokenizer = pipeline.load(kernel.model, torch.device("cpu"), "fp32").pipe.tokeni
 
 long_prompt = T(
     "城市街道上的一辆红色汽车，(天空:1.2)，白色的云，一棵绿色的树，左边是一座黄色的房子，"
-    "右边是一只小狗，[夜晚]，星空，月亮，一朵红色的花，三只黄色的小鸟 BREAK 扁平风格",
+    "右边是一只小狗，[夜晚]，星空，月亮，一朵红色的花，三只黄色的小鸟，路边有一把紫色的雨伞，一个橙色的南瓜，"
+    "两只白色的兔子，远处是一座城堡和一座宝塔，天上有一个热气球，(烟花:1.1)，水里有三条金鱼，"
+    "草地上有许多蘑菇和向日葵 BREAK 扁平风格",
     "a red car on a city street, (sky:1.2), white clouds, a green tree, on the left a yellow house, "
-    "on the right a dog, [night], stars, the moon, a red flower, three yellow chickens BREAK flat style",
+    "on the right a dog, [night], stars, the moon, a red flower, three yellow chickens, a purple umbrella by the road, "
+    "an orange pumpkin, two white rabbits, far away a castle and a pagoda, a balloon in the sky, (fireworks:1.1), "
+    "three fish in the water, mushrooms and sunflowers on the grass BREAK flat style",
 )
 chunks = chunks_of(long_prompt, tokenizer)
 for number, chunk in enumerate(chunks, 1):
@@ -234,7 +238,7 @@ a.image.tobytes() == b.image.tobytes()
 prompt_schedule(T("草地上的[猫:狗:0.4]", "[a cat:a dog:0.4] on the grass"), 20)
 
 # %%
-moments = [0.0, 0.4, 0.6, 0.65, 0.7, 0.75, 0.8, 0.95]
+moments = [0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9]
 prompts = [T(f"草地上的[猫:狗:{m}]", f"[a cat:a dog:{m}] on the grass") for m in moments]
 show_images(
     [kernel.generate(p, seed=14, steps=20).image for p in prompts],
@@ -243,11 +247,11 @@ show_images(
 
 # %% [markdown] tags=["lang-zh"]
 # 换得越早，越像后一个；换得越晚，前一个留下的形状就越多，后面的词只能在这个形状上做文章。
-# 什么时候换才看得出“混血”，各个模型不同：这个小模型要到七成左右，大模型常常早得多。
+# 什么时候换才看得出“混血”，各个模型不同，要画一排来找：这里在一半上下。
 
 # %% [markdown] tags=["lang-en"]
 # The earlier the change, the more of the second; the later, the more of the first one's shape remains, and the second can only work on that shape.
-# Where the mixture lies differs between models: about seven tenths for this small one, often much earlier for large ones.
+# Where the mixture lies differs between models, and a row like this finds it: here it is about half way.
 
 # %% [markdown] tags=["lang-zh"]
 # ### 一步一换：`[甲|乙]`
@@ -333,8 +337,8 @@ finish(figure)
 
 # %%
 combined = T(
-    ["一只猫", "一只猫 AND 在雪地里", "一只猫 AND 海底 :0.6", "一只猫 AND 红色背景 :0.8"],
-    ["a cat", "a cat AND in the snow", "a cat AND under the sea :0.6", "a cat AND red background :0.8"],
+    ["一只猫", "一只猫 AND 在雪地里 :0.5", "一只猫 AND 海底 :0.5", "一只猫 AND 红色背景 :0.5"],
+    ["a cat", "a cat AND in the snow :0.5", "a cat AND under the sea :0.5", "a cat AND red background :0.5"],
 )
 print(split_and(combined[2]))
 show_images([kernel.generate(p, seed=12, steps=14).image for p in combined], combined, size=2.1)
@@ -342,17 +346,17 @@ show_images([kernel.generate(p, seed=12, steps=14).image for p in combined], com
 # %% [markdown] tags=["lang-zh"]
 # ## 调一调
 #
-# 把上面的语法混着用。试试 `[城堡:蛋糕:0.7]，夕阳下`，或者给反向提示词加重：`(蓝色:1.4)`。
+# 把上面的语法混着用。试试 `[城堡:蛋糕:0.5]，夕阳下`，或者给反向提示词加重：`(蓝色:1.4)`。
 
 # %% [markdown] tags=["lang-en"]
 # ## Try it
 #
-# Mix all of this. Try `[a castle:a cake:0.7] at sunset`, or stress a negative prompt: `(blue:1.4)`.
+# Mix all of this. Try `[a castle:a cake:0.5] at sunset`, or stress a negative prompt: `(blue:1.4)`.
 
 # %%
 playground(
     kernel,
-    ra.TextToImage(prompt=T("[城堡:蛋糕:0.7]，夕阳下", "[a castle:a cake:0.7] at sunset"), seed=5, steps=16),
+    ra.TextToImage(prompt=T("[城堡:蛋糕:0.5]，夕阳下", "[a castle:a cake:0.5] at sunset"), seed=5, steps=16),
     controls=("prompt", "negative_prompt", "seed", "cfg_scale"),
 )
 

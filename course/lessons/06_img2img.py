@@ -72,7 +72,7 @@ parts = pipeline.load(kernel.model, torch.device("cpu"), "fp32")
 # With little noise the rest of the way is short, and little changes; with much of it hardly anything of your picture can be seen, and much changes.
 
 # %%
-cat = kernel.generate(ra.TextToImage(prompt=T("草地上的一只猫", "a cat on the grass"), seed=8, steps=12)).image
+cat = kernel.generate(ra.TextToImage(prompt=T("草地上的一只猫", "a cat on the grass"), seed=0, steps=16)).image
 dog = ra.ImageToImage(
     prompt=T("草地上的一只狗", "a dog on the grass"), image=cat, seed=5, steps=20, denoising_strength=0.6
 )
@@ -165,7 +165,7 @@ for strength in (0.1, 0.25, 0.5):
 # %%
 marks = [round(0.025 * k, 3) for k in range(1, 41)]
 entry = {s: float(way(s, 40).sigmas[0]) for s in marks}
-levels = sorted({min(marks, key=lambda s: abs(np.log(entry[s] / wanted))) for wanted in np.geomspace(0.06, 4, 10)})
+levels = sorted({min(marks, key=lambda s: abs(np.log(entry[s] / wanted))) for wanted in np.geomspace(0.1, 8, 10)})
 
 latent = parts.encode(torch.from_numpy(np.array(cat)).permute(2, 0, 1)[None] / 255)
 noise = randn(5, latent.shape[1:])[None]
@@ -211,15 +211,15 @@ finish(figure)
 
 # %% [markdown] tags=["lang-zh"]
 # 幅度越大，离原图越远，但不是匀速的，上面那行噪声图说明了原因：先是细节被盖住，然后主体被盖住，最后连构图也被盖住；
-# 再往后已经没有什么可盖，曲线就平了。你的模型在哪一列从“修一修”变成“换一个”？记下那里的幅度：那是**这个模型、这种时间表**的转折点。
+# 再往后已经没有什么可盖，两个种子各画各的。你的模型在哪一列从“修一修”变成“换一个”？记下那里的幅度：那是**这个模型、这种时间表**的转折点。
 #
-# SD 1.5 的转折点要靠后得多，大致是：0.3 以下修饰，0.4 到 0.7 保留构图换内容，0.8 以上几乎重画。
+# SD 1.5 也差不多，大致是：0.3 以下修饰，0.4 到 0.7 保留构图换内容，0.8 以上几乎重画。
 
 # %% [markdown] tags=["lang-en"]
 # With more strength it is further away, but not evenly, and the row of noisy pictures says why: first the noise covers details, then the subject, at last even the composition;
-# beyond that there is nothing left to cover, and the curve is flat. In which column does your model turn from retouching to replacing? Note the strength there: it is the turning point of **this model with this schedule**.
+# beyond that there is nothing left to cover, and the two seeds go their own ways. In which column does your model turn from retouching to replacing? Note the strength there: it is the turning point of **this model with this schedule**.
 #
-# That of SD 1.5 comes much later, roughly: below 0.3 it retouches, from 0.4 to 0.7 it keeps the composition and changes what is in it, above 0.8 it paints nearly anew.
+# SD 1.5 is much alike, roughly: below 0.3 it retouches, from 0.4 to 0.7 it keeps the composition and changes what is in it, above 0.8 it paints nearly anew.
 
 # %% [markdown] tags=["lang-zh"]
 # ### 种子：幅度小的时候，它说了不算
@@ -232,7 +232,7 @@ finish(figure)
 # Take the ends and the middle of the strip above. A row for each strength, a column for each seed. The last column shows where the seeds differ from each other: the redder, the more.
 
 # %%
-rows, strengths = [], [levels[1], levels[len(levels) // 2], 0.9]
+rows, strengths = [], [levels[1], levels[len(levels) // 2], levels[-1]]
 for strength in strengths:
     found = kernel.generate(dog, denoising_strength=strength, seed=40, steps=16, batch_size=4).images
     spread = np.stack([np.asarray(picture, dtype=float) for picture in found]).std(axis=0).mean(axis=2)
@@ -267,12 +267,9 @@ finish(figure)
 # The picture is wide, and a square is wanted. `resize_mode` knows four ways (with little strength here, to show the ways themselves):
 
 # %%
-wide = kernel.generate(
-    ra.TextToImage(prompt=T("夜空下的城堡", "a castle at night"), seed=11, steps=10), width=192, height=96
-).image
-square = ra.ImageToImage(
-    prompt=T("夜空下的城堡", "a castle at night"), image=wide, seed=1, steps=10, width=128, height=128
-)
+night = T("夜晚的一座房子", "a house at night")
+wide = kernel.generate(night, seed=0, steps=12, width=192, height=96).image
+square = ra.ImageToImage(prompt=night, image=wide, seed=1, steps=10, width=128, height=128)
 modes = ["Just resize", "Crop and resize", "Resize and fill", "Just resize (latent upscale)"]
 fitted = [kernel.generate(square, denoising_strength=0.05, resize_mode=mode).image for mode in modes]
 
@@ -297,13 +294,14 @@ finish(figure)
 # What to crop is best decided by you. Drag the frame of `CropResize` around the part that you want; it is cut out and brought to `width` × `height`:
 
 # %%
-crop = ra.CropResize(wide, width=128, height=128, box=(96, 0, 192, 96))
+crop = ra.CropResize(wide, width=128, height=128, box=(64, 0, 160, 96))
 crop
 
 # %%
-day = square.replace(prompt=T("白天的城堡", "a castle by day"), image=crop.result, denoising_strength=0.6, steps=12)
+winter = T("雪地里的一座房子", "a house in the snow")
+snowed = square.replace(prompt=winter, image=crop.result, denoising_strength=0.75, steps=12)
 show_images(
-    [crop.result, kernel.generate(day).image],
+    [crop.result, kernel.generate(snowed).image],
     T(["框里的部分", "再图生图"], ["what the frame holds", "and image to image"]),
     size=1.9,
 )
@@ -349,7 +347,7 @@ show_images(
 #
 # ### 一遍一遍地改：loopback
 #
-# 每次只改一点，把结果当下一次的原图，种子每次加一。小步子连着走，可以走得很远，而相邻两张总是相像（动画就常这样做）：
+# 每次只改一点（这里幅度 0.35），把结果当下一次的原图，种子每次加一。小步子连着走，可以走得很远，而相邻两张总是相像（动画就常这样做）：
 
 # %% [markdown] tags=["lang-en"]
 # Corrected, the band has the **hue** of the picture again (light and dark stay as newly painted); whether that is right depends on what you want. To change the forms and keep the tone, switch it on (it is useful for the loopback below, too);
@@ -357,12 +355,10 @@ show_images(
 #
 # ### Again and again: loopback
 #
-# Change a little, take the result as the next picture, and count the seed up. Small steps in a row lead far, while neighbours stay alike (animations are often made so):
+# Change a little (here with strength 0.35), take the result as the next picture, and count the seed up. Small steps in a row lead far, while neighbours stay alike (animations are often made so):
 
 # %%
-little = levels[2]
-chain = kernel.generate(dog, denoising_strength=little, loopback=7, steps=40).images
-print(T("每次的幅度", "strength of each round"), f"{little:g}")
+chain = kernel.generate(dog, denoising_strength=0.35, loopback=7).images
 titles = [
     T("原图", "start"),
     *[T(f"{k + 1}：{distance(c, cat):.0f}", f"{k + 1}: {distance(c, cat):.0f}") for k, c in enumerate(chain)],
@@ -403,7 +399,7 @@ paper
 
 # %%
 house = ra.ImageToImage(prompt=T("草地上的一座房子", "a house on the grass"), image=paper.result, seed=2, steps=16)
-strengths = [levels[2], levels[5], 0.5, 0.7, 0.85]
+strengths = [0.2, 0.4, 0.6, 0.75, 0.9]
 built = [kernel.generate(house, denoising_strength=s).image for s in strengths]
 show_images([paper.result, *built], [T("草图", "sketch"), *[f"{s:g}" for s in strengths]], size=1.6)
 
@@ -522,9 +518,9 @@ quiz("06.c")
 #
 # | 想要 | 幅度 | 还要注意 |
 # | --- | --- | --- |
-# | 修饰、加细节 | 转折点以下（SD 1.5：0.1 到 0.3） | 种子几乎不起作用 |
-# | 留构图，换内容 | 转折点附近（SD 1.5：0.4 到 0.7） | 提示词写**整张图**，不只写要改的 |
-# | 只借一点颜色和位置 | 远远过了转折点（SD 1.5：0.8 以上） | 和文生图差不多了 |
+# | 修饰、加细节 | 转折点以下（0.1 到 0.3） | 种子几乎不起作用 |
+# | 留构图，换内容 | 转折点附近（0.4 到 0.7） | 提示词写**整张图**，不只写要改的 |
+# | 只借一点颜色和位置 | 远远过了转折点（0.8 以上） | 和文生图差不多了 |
 # | 慢慢变过去 | 转折点以下，loopback | 走多了会漂移 |
 #
 # 走的步数 = int(幅度 × 步数) + 1。全图一起改常常太多：[下一课](07_inpaint.ipynb)只改你涂出来的那一块。
@@ -534,9 +530,9 @@ quiz("06.c")
 #
 # | You want to | Strength | Mind that |
 # | --- | --- | --- |
-# | retouch, add details | below the turning point (SD 1.5: 0.1 to 0.3) | the seed has hardly any say |
-# | keep the composition, change what is in it | around it (SD 1.5: 0.4 to 0.7) | the prompt describes the **whole picture**, not only the change |
-# | borrow only some colour and place | far beyond it (SD 1.5: 0.8 and more) | nearly text to image |
+# | retouch, add details | below the turning point (0.1 to 0.3) | the seed has hardly any say |
+# | keep the composition, change what is in it | around it (0.4 to 0.7) | the prompt describes the **whole picture**, not only the change |
+# | borrow only some colour and place | far beyond it (0.8 and more) | nearly text to image |
 # | change slowly | below it, with loopback | long walks drift |
 #
 # Steps walked = int(strength × steps) + 1. To change the whole picture is often too much: the [next lesson](07_inpaint.ipynb) changes only what you paint over.

@@ -57,9 +57,9 @@ kernel = ra.PipelineKernel()
 
 # %%
 words = T("草地上的一只猫", "a cat on the grass")
-base = kernel.generate(words, seed=11, steps=14).image
+base = kernel.generate(words, seed=10, steps=16).image
 
-request = ra.Outpaint(prompt=words, image=base, right=64, seed=1, steps=12)
+request = ra.Outpaint(prompt=words, image=base, right=64, seed=7, steps=12)
 wide = kernel.generate(request)
 before = ImageOps.expand(base, (0, 0, 64, 0), fill=colours["paper"])
 show_images(
@@ -202,7 +202,7 @@ show_images(grounds, [T(f"幅度 {s}", f"strength {s}") for s in strengths], col
 
 # %%
 blurs = {0: "vermilion", 2: "amber", 16: "jade"}
-seams = {blur: kernel.generate(request, mask_blur=blur, seed=4).image for blur in blurs}
+seams = {blur: kernel.generate(request, mask_blur=blur, seed=8).image for blur in blurs}
 
 figure, axis = plt.subplots(figsize=(8.2, 2.9))
 for blur, image in seams.items():
@@ -224,7 +224,8 @@ show_images(
 )
 
 # %% [markdown] tags=["lang-zh"]
-# 尖降到和画里别处差不多，就看不见缝了；再宽，只是让过渡更缓。要是两边画的东西本来就接不上，羽化也救不了：换个种子。
+# 尖降到和画里别处差不多，缝就不显眼了；再宽，只是让过渡更缓。还剩的细线是旧图自己的最后一列：解码器在画框边上画得暗一点，而旧像素不能动。
+# 要是两边画的东西本来就接不上，羽化也救不了：换个种子。
 #
 # ### 一步一步，画一幅长卷
 #
@@ -232,7 +233,8 @@ show_images(
 # 每一截可以换一句提示词，这就是**提示词旅行**：
 
 # %% [markdown] tags=["lang-en"]
-# Once the spike is no higher than what is elsewhere in the picture, the seam is gone; a wider blur only makes the transition gentler. Where the two sides show things that do not meet, no blur helps: take another seed.
+# Once the spike is no higher than what is elsewhere in the picture, the seam is no longer conspicuous; a wider blur only makes the transition gentler. The thin line that remains is the last column of the old picture: at the frame the decoder paints a little darker, and old pixels may not move.
+# Where the two sides show things that do not meet, no blur helps: take another seed.
 #
 # ### Step by step: a scroll
 #
@@ -241,15 +243,18 @@ show_images(
 
 # %%
 stations = T(
-    ["草地上的一座房子", "草地上的一只狗", "草地上的一个蘑菇", "草地上的一辆汽车"],
-    ["a house on the grass", "a dog on the grass", "a mushroom on the grass", "a car on the grass"],
+    ["草地上的一座房子", "草地上的一个南瓜", "草地上的一个蘑菇"],
+    ["a house on the grass", "a pumpkin on the grass", "a mushroom on the grass"],
 )
-scroll = [kernel.generate(stations[0], seed=11, steps=14).image]
-for number, station in enumerate(stations[1:]):
-    scroll.append(kernel.generate(ra.Outpaint(prompt=station, image=scroll[-1], right=96, seed=number, steps=12)).image)
-at_once = kernel.generate(ra.Outpaint(prompt=stations[0], image=scroll[0], right=288, seed=1, steps=12)).image
+scroll = [kernel.generate(stations[0], seed=3, steps=16).image]
+for number, station in enumerate(stations[1:], 18):
+    scroll.append(
+        kernel.generate(ra.Outpaint(prompt=station, image=scroll[-1], right=128, seed=number, steps=12)).image
+    )
+at_once = kernel.generate(ra.Outpaint(prompt=stations[0], image=scroll[0], right=256, seed=1, steps=12)).image
 titles = T(
-    ["一次推 288 像素", "每次推 96 像素，三次，三句话"], ["288 pixels at once", "96 pixels, three times, three prompts"]
+    ["一次推 256 像素", "每次推 128 像素，两次，两句话"],
+    ["256 pixels at once", "128 pixels, twice, two prompts"],
 )
 show_images([at_once, scroll[-1]], titles, columns=1, size=7.6)
 
@@ -406,7 +411,7 @@ quiz("08.c")
 # - 底加大幅度：底给颜色，幅度给自由。缝不好看，先换种子，再调羽化。
 # - 要走远，就一步一步走，每一步都以上一步的结果为起点。
 #
-# 再往后：不止说“画什么”，还要说“画在哪里、什么姿势”。
+# [下一课](09_depth_control.ipynb)：不止说“画什么”，还要说“画在哪里、什么姿势”。
 
 # %% [markdown] tags=["lang-en"]
 # ## Recap
@@ -416,4 +421,4 @@ quiz("08.c")
 # - Ground and a large strength: the ground gives colour, the strength gives freedom. If the seam looks bad, change the seed first, then the blur.
 # - To go far, go step by step, each from the result of the last.
 #
-# Further on: to say not only what to paint, but where, and in which pose.
+# [Next lesson](09_depth_control.ipynb): to say not only what to paint, but where, and in which pose.

@@ -7,7 +7,7 @@ import html
 from ra_widgets.i18n import get_language
 from ra_widgets.plotting import PAPER
 
-LESSONS = ("00", "01", "02", "03", "04", "05", "06", "07", "08")
+LESSONS = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09")
 """Numbers of the lessons; their titles are ``course.title.NN`` in the catalogues."""
 
 
