@@ -29,6 +29,7 @@ from .captions import caption
 from .compose import Spec
 from .config import Config
 from .control_data import Pictures
+from .networks import for_compiling
 from .runtime import (
     Log,
     Stop,
@@ -155,6 +156,8 @@ class Frozen:
         """:meth:`answer` of ``net`` for training: with plain attention on a CPU (its backward pass is faster), compiled if asked."""
         if device().type == "cpu":
             self.unet.set_attn_processor(AttnProcessor())
+        if compiled:
+            for_compiling(self.unet)
 
         def answer(x: torch.Tensor, t: torch.Tensor, context: torch.Tensor, hint: torch.Tensor) -> torch.Tensor:
             return self.answer(net, x, t, context, hint)

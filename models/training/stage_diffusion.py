@@ -24,7 +24,7 @@ from .captions import caption
 from .chatter import sentence
 from .compose import Spec
 from .config import Config
-from .networks import build_unet
+from .networks import build_unet, for_compiling, unmoved
 from .pool import Pool
 from .runtime import (
     Log,
@@ -143,7 +143,7 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
     pool, stop = Pool(config.data / "pool", of_tiers(config.tiers)), Stop()
     abar = torch.from_numpy(schedule.alphas_cumprod()).float().to(dev)
     vae = AutoencoderKL.from_pretrained(config.state / "vae", torch_dtype=torch.float32).to(dev).eval()
-    forward = torch.compile(nets.unet, dynamic=False) if config.compile else nets.unet
+    forward = torch.compile(for_compiling(nets.unet), dynamic=False) if config.compile else nets.unet
     log = Log(config.logs, "diffusion", config.steps, step, quiet) if rank == 0 else None
     if log:
         log.say(f"{note}; {sum(p.numel() for p in params) / 1e6:.2f} M parameters, {pool.refresh()} pictures")
@@ -168,6 +168,10 @@ def _train(rank: int, world: int, config: Config, warm: Path | None, quiet: bool
         optimiser.zero_grad(set_to_none=False)
         loss.backward()
         norm = average_gradients(params, world)
+        if config.compile and samples == first + 20 * config.batch * world:
+            silent = unmoved({"unet": nets.unet, "text": nets.text})
+            if silent:  # seen with inductor, see for_compiling: the run would look healthy and learn next to nothing
+                raise RuntimeError(f"the compiled UNet gives no gradient to {len(silent)} tensors, {silent[0]} for one")
         optimiser.step()
         step += 1
         samples += config.batch * world
