@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,17 @@ def test_a_sentence_names_its_thing_among_other_words(language: str) -> None:
 
 
 def test_only_the_text_encoder_learns(mini: Config, tmp_path: Path) -> None:  # noqa: F811
-    config = copy_of(mini, tmp_path, steps=3, chatter=0.5, unet_share=0.0, lr=1e-2)
-    fresh, _ = stage_diffusion.build(config, None)
+    # a fresh UNet's attention is silent at its exits and hands no gradient to the text: it learns first
+    config = copy_of(mini, tmp_path, steps=3, lr=1e-2)
     stage_diffusion.train(config, quiet=True)
     path = config.state / stage_diffusion.STATE
-    for name, before in (("unet", fresh.unet), ("text", fresh.text)):
-        after = read_module(path, name)
-        same = [torch.equal(after[k], v) for k, v in before.state_dict().items() if v.is_floating_point()]
-        assert all(same) == (name == "unet"), name
+    unet, text = (read_module(path, name) for name in ("unet", "text"))
+    stage_diffusion.train(replace(config, steps=6, chatter=0.5, unet_share=0.0), quiet=True)
+    after = read_module(path, "unet")
+    assert all(torch.equal(after[name], value) for name, value in unet.items())
+    before = text["final_layer_norm.weight"]
+    moved = read_module(path, "text")["final_layer_norm.weight"] - before
+    assert moved.norm() > 0 and abs(moved @ before) < 0.9 * moved.norm() * before.norm(), "more than weight decay"
 
 
 def test_long_sentences_are_not_cut_at_the_short_length(mini: Config) -> None:  # noqa: F811
