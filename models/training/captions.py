@@ -36,7 +36,8 @@ def _article(words: str) -> str:
     return f"an {words}" if vowel else f"a {words}"
 
 
-def _name(key: str, zh: bool, r: random.Random) -> str:
+def name_of(key: str, zh: bool, r: random.Random) -> str:
+    """One of a subject's names, mostly the usual one; now and then in the other language."""
     subject = SUBJECTS[key]
     names = subject.zh if zh != (r.random() < MIX) else subject.en
     return names[0] if r.random() < 0.65 else r.choice(names)
@@ -53,7 +54,7 @@ def _thing_en(o: dict, size: str, r: random.Random, article: bool = True) -> str
         words.append(r.choice(("big", "large", "huge") if size == "l" else ("small", "tiny", "little")))
     if o["c"] >= 0 and r.random() > DROP:
         words.append(_colour(o["c"], False, r))
-    words.append(_name(o["s"], False, r))
+    words.append(name_of(o["s"], False, r))
     text = " ".join(words)
     return _article(text) if article and r.random() < 0.8 else text
 
@@ -65,7 +66,7 @@ def _thing_zh(o: dict, size: str, r: random.Random, number: str = "一", force: 
         text += r.choice(("大", "巨大的", "很大的", "大大的") if size == "l" else ("小", "小小的", "很小的", "迷你的"))
     if o["c"] >= 0 and r.random() > DROP:
         text += _colour(o["c"], True, r) + r.choice(("的", "的", ""))
-    return text + _name(o["s"], True, r)
+    return text + name_of(o["s"], True, r)
 
 
 def english(spec: Spec, r: random.Random) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from .captions import _name, caption
+from .captions import caption, name_of
 from .compose import Spec
 
 WORDS_EN = tuple(
@@ -52,7 +52,7 @@ def sentence(spec: Spec, r: random.Random, language: str | None = None) -> str:
     """
     zh = r.random() < 0.5 if language is None else language == "zh"
     if spec["kind"] == "one" and r.random() < 0.6:
-        core = _name(spec["objects"][0]["s"], zh, r)
+        core = name_of(spec["objects"][0]["s"], zh, r)
         if not zh:
             core = r.choice(("a ", "the ", "the ", "this ", "")) + core
     else:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 
+import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from test_training_recipe import copy_of, mini  # noqa: F401
+from transformers import CLIPTextModel
 
-from models.training.config import TINY
+from models.training import stage_diffusion
+from models.training.config import TINY, Config
 from models.training.networks import build_unet, for_compiling, unmoved
 from models.training.runtime import autocast
 
@@ -46,3 +52,19 @@ def test_a_network_that_gets_no_gradient_is_named() -> None:
     assert unmoved({"a": a, "b": b}) == ["b.weight", "b.bias"]
     b.weight.grad, b.bias.grad = torch.zeros(2, 2), torch.ones(2)
     assert unmoved({"a": a, "b": b}) == ["b.weight"]
+
+
+def test_a_compiled_run_without_gradients_stops(mini: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def losing(unet: UNet2DConditionModel, **_: object) -> torch.nn.Module:
+        """A faulty compiler: nothing comes back to the text."""
+        plain = unet.forward
+        unet.forward = lambda x, t, encoder_hidden_states: plain(x, t, 0 * encoder_hidden_states)
+        return unet
+
+    monkeypatch.setattr(torch, "compile", losing)
+    config = copy_of(mini, tmp_path, steps=25, compile=True)
+    with pytest.raises(RuntimeError, match="gives no gradient") as told:
+        stage_diffusion.train(config, quiet=True)
+    text = CLIPTextModel.from_pretrained(config.state / "text_encoder")
+    # at 1 x 1 the miniature's self-attention has nothing to choose from and gets none either
+    assert int(re.search(r"to (\d+) tensors", str(told.value))[1]) >= len(list(text.parameters()))
