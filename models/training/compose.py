@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +70,26 @@ def of_run(tiers: str, subjects: Sequence[str], progress: float = 1.0) -> Curric
     """The curriculum of those of ``subjects`` that ``tiers`` names."""
     only = of_tiers(tiers)
     curriculum = Curriculum([s for s in subjects if only is None or s in only], progress)
-    if tiers == "camp":  # few, so that the new ones may come three times as often as what a warm start knows
-        curriculum.weights = [2.0 if s in CAMP else 0.7 for s in curriculum.names]
+    if tiers == "camp":  # few: the new ones are not far behind
+        curriculum.weights = [1.4 if s in CAMP else 1.0 for s in curriculum.names]
     return curriculum
 
 
-def random_spec(r: random.Random, curriculum: Curriculum, style: str | None = None, kind: str | None = None) -> Spec:
-    """Draw a spec. Never a held-out (subject, colour), (subject, scene) or (left, right) combination."""
+def random_spec(
+    r: random.Random,
+    curriculum: Curriculum,
+    style: str | None = None,
+    kind: str | None = None,
+    styles: Mapping[str, float] = STYLE_WEIGHTS,
+    coloured: float = 0.28,
+) -> Spec:
+    """Draw a spec. Never a held-out (subject, colour), (subject, scene) or (left, right) combination.
+
+    Args:
+        style, kind: fixed instead of drawn. styles: how often each style is drawn. coloured: share of things in a colour not their own.
+    """
     spec: Spec = {
-        "style": style or r.choices(list(STYLE_WEIGHTS), list(STYLE_WEIGHTS.values()))[0],
+        "style": style or r.choices(list(styles), list(styles.values()))[0],
         "n": 1,
         "size": "m",
         "pos": "c",
@@ -106,7 +117,7 @@ def random_spec(r: random.Random, curriculum: Curriculum, style: str | None = No
         spec["bg"] = ["none", r.randrange(len(PASTELS))] if u < 0.26 else ["plain", r.randrange(len(COLOURS))]
 
     def colour(subject: str) -> int:
-        if r.random() < 0.28:
+        if r.random() < coloured:
             free = [c for c in range(len(COLOURS)) if not held_colour(subject, c)]
             return r.choice(free)
         return -1
@@ -158,6 +169,9 @@ COARSE = {
     "l": (104, 120, 112, {"c": 64}),
 }
 COARSE_STYLES = ("3d", "flat", "sketch")
+#: of pictures in coarse places: words that change a picture come often enough for a run of hours
+COARSE_WEIGHTS = {"3d": 0.64, "flat": 0.18, "sketch": 0.18}
+COARSE_COLOURED = 0.42
 
 
 def coarse(spec: Spec, r: random.Random) -> Spec:
@@ -187,8 +201,9 @@ def coarse(spec: Spec, r: random.Random) -> Spec:
 
 def draw_specs(r: random.Random, curriculum: Curriculum, n: int, places: str) -> list[Spec]:
     """``n`` random specs with ``free`` or ``coarse`` places."""
-    specs = [random_spec(r, curriculum) for _ in range(n)]
-    return [coarse(s, r) for s in specs] if places == "coarse" else specs
+    if places != "coarse":
+        return [random_spec(r, curriculum) for _ in range(n)]
+    return [coarse(random_spec(r, curriculum, styles=COARSE_WEIGHTS, coloured=COARSE_COLOURED), r) for _ in range(n)]
 
 
 class Composer:
