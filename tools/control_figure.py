@@ -19,10 +19,10 @@ from ra_widgets.plotting import show_images, use_style
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
 SEED = 5
 CASES = (
-    ("一座房子，白色背景", 3, 104, (20, 20), "雪地里的一座房子"),
-    ("一座房子，蓝色背景", 3, 104, (20, 20), "夜空下的一座房子"),
-    ("一颗红心，白色背景", 3, 104, (20, 20), "一个红苹果"),
-    ("一个红苹果，白色背景", 3, 104, (20, 20), "一个南瓜"),
+    ("一座房子，白色背景", 3, 90, (36, 32), "雪地里的一座房子"),
+    ("一座房子，蓝色背景", 3, 90, (36, 32), "夜空下的一座房子"),
+    ("一颗红心，白色背景", 3, 90, (36, 16), "一个红苹果"),
+    ("一个红苹果，白色背景", 3, 90, (36, 16), "一个南瓜"),
 )
 """(the picture's words, its seed, its side when it is shrunk, where it is put, the new words)."""
 

@@ -72,8 +72,8 @@ show_images(loose, size=2.0)
 # And if the house shall be smaller, and down at the right? Words fail, a picture does not: shrink one of them, and fill up around it with the colours of its border.
 
 # %%
-small = np.asarray(loose[0].resize((104, 104)))
-source = Image.fromarray(np.pad(small, ((20, 4), (20, 4), (0, 0)), mode="edge"))
+small = np.asarray(loose[0].resize((90, 90)))
+source = Image.fromarray(np.pad(small, ((32, 6), (36, 2), (0, 0)), mode="edge"))
 source
 
 # %% [markdown] tags=["lang-zh"]

@@ -27,6 +27,20 @@ def hsv_to_rgb(hue: np.ndarray, sat: np.ndarray, val: np.ndarray) -> np.ndarray:
     return np.stack([channel(5), channel(3), channel(1)], -1)
 
 
+def main_colours(sprite: np.ndarray, share: float = 0.4) -> frozenset[int]:
+    """Indices of ``COLOURS`` that each take at least ``share`` of what a uint8 RGBA sprite shows: a pixel counts for the nearest hue,
+    as black below a value of 0.25, as white below a saturation of 0.2 and above a value of 0.75."""
+    rgb = sprite[..., :3].astype(np.float32) / 255
+    hue, sat, val = (v[sprite[..., 3] > 127] for v in rgb_to_hsv(rgb))
+    hues = [(i, c.hue) for i, c in enumerate(COLOURS) if c.hue is not None]
+    away = np.stack([np.abs((hue - h + 180) % 360 - 180) for _, h in hues])
+    nearest = np.array([i for i, _ in hues])[away.argmin(0)]
+    plain = {c.key: i for i, c in enumerate(COLOURS) if c.hue is None}
+    nearest = np.where(sat < 0.2, np.where(val > 0.75, plain["white"], -1), nearest)
+    nearest = np.where(val < 0.25, plain["black"], nearest)
+    return frozenset(i for i in range(len(COLOURS)) if (nearest == i).sum() >= share * max(1, nearest.size))
+
+
 def recolour(sprite: np.ndarray, colour: int) -> np.ndarray:
     """A uint8 RGBA sprite repainted in ``COLOURS[colour]``.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
@@ -23,8 +24,10 @@ from . import classifier, stage_diffusion
 from .captions import SUBJECTS, plural
 from .compose import COARSE_STYLES, Composer, Curriculum, draw_specs
 from .config import Config
+from .effects import main_colours
 from .runtime import Log, read_meta, save_grid, to_tensor
 from .sample import generate
+from .sprites import ART
 from .stage_vae import psnr, reconstruct, validation_set
 from .vocabulary import (
     COLOURS,
@@ -46,6 +49,7 @@ class Question:
     text: str
     language: str
     want: dict[str, int] = field(default_factory=dict)
+    natural: bool = False  # the colour asked for is that of the thing's own art, too
 
 
 def _article(words: str) -> str:
@@ -120,7 +124,11 @@ KINDS: dict[str, Callable[..., Question]] = {"single": single, "pair": pair, "se
 
 
 def score(question: Question, logits: dict[str, torch.Tensor]) -> dict[str, bool]:
-    """Which of the wanted things the judge found (``logits`` of one picture)."""
+    """Which of the wanted things the judge found (``logits`` of one picture).
+
+    ``colour`` is strict: the judge must name it. ``colour_or_own`` also takes "its own colour" for an answer where that is the
+    colour asked for: an orange lion that looks like any lion is orange.
+    """
     got = {k: int(v.argmax()) for k, v in logits.items()}
     out: dict[str, bool] = {}
     for k, y in question.want.items():
@@ -128,6 +136,8 @@ def score(question: Question, logits: dict[str, torch.Tensor]) -> dict[str, bool
             out[k] = y in (got["left"], got["right"])
         elif k not in ("left", "right"):
             out[k] = got[k] == y
+    if "colour" in question.want:
+        out["colour_or_own"] = out["colour"] or (question.natural and got["colour"] == len(COLOURS))
     if "left" in question.want:
         a, b = question.want["left"], question.want["right"]
         out["left_right"] = got["left"] == a and got["right"] == b
@@ -183,7 +193,7 @@ def evaluate(
     """Ask ``count`` questions of each kind and language.
 
     Args:
-        tiers: which subjects: "known", "second" (both first tiers), "all".
+        tiers: which subjects, see :func:`~models.training.vocabulary.of_tiers`.
         model: the folder of a pipeline to ask instead of the averaged networks of the run; it has its own noise schedule.
     """
     judge, own = classifier.load(config)
@@ -192,6 +202,7 @@ def evaluate(
     only = of_tiers(tiers)
     names = [s for s in judge.subjects if only is None or s in only]
     name = f"_{model.name}" if model else ""
+    composer = Composer(config.data, config.size)
     log = Log(config.logs, "evaluate", 2 * len(KINDS), 0, quiet)
     scores: dict[str, dict[str, list[bool]]] = {"en": {}, "zh": {}}
     features, seconds, pictures, done = [], 0.0, 0, 0
@@ -201,6 +212,10 @@ def evaluate(
             if kind == "single" and config.places == "coarse":
                 make = partial(single, styles=COARSE_STYLES)
             questions = [make(r, names, index, language) for _ in range(count)]
+            for q in questions:
+                if "colour" in q.want:
+                    art = composer.sprites[composer.index[judge.subjects[q.want["subject"]]], ART.index("3d")]
+                    q.natural = q.want["colour"] in main_colours(np.asarray(art))
             began = time.perf_counter()
             x = painter.paint([q.text for q in questions], [1000 + i for i in range(count)], config.size // 8)
             seconds, pictures = seconds + time.perf_counter() - began, pictures + count
@@ -217,7 +232,6 @@ def evaluate(
             )
             done += 1
             log.report(done)
-    composer = Composer(config.data, config.size)
     r, curriculum = random.Random(5), Curriculum(names)
     real = torch.cat(
         [

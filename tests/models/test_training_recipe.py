@@ -390,6 +390,24 @@ def test_evaluation_asks_only_for_what_was_held_out() -> None:
     assert evaluate.score(q, logits) == {"left_right": False, "both": True}
 
 
+def test_an_orange_thing_that_looks_as_ever_is_orange() -> None:
+    from models.training import evaluate
+    from models.training.effects import main_colours
+    from models.training.vocabulary import COLOUR_KEYS, COLOURS
+
+    art = np.zeros((8, 8, 4), np.uint8)
+    art[:, :5] = (250, 160, 80, 255)
+    art[:, 5:7] = (20, 20, 20, 255)  # a quarter of what shows: not a main colour
+    assert main_colours(art) == {COLOUR_KEYS.index("orange")}
+    art[:, :4] = (20, 20, 20, 255)
+    art[:, 4:7] = (250, 250, 250, 255)
+    assert main_colours(art) == {COLOUR_KEYS.index("black"), COLOUR_KEYS.index("white")}
+    own = {"colour": torch.eye(len(COLOURS) + 1)[len(COLOURS)]}
+    for natural in (True, False):
+        q = evaluate.Question("", "en", {"colour": 1}, natural)
+        assert evaluate.score(q, own) == {"colour": False, "colour_or_own": natural}
+
+
 def test_judge_and_clip_run(mini: Config, tmp_path: Path) -> None:
     from models.training import classifier, stage_clip, strangers
 
