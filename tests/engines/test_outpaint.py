@@ -10,12 +10,12 @@ import ra_widgets as ra
 from ra_widgets import events
 from ra_widgets.diffusion.tasks.outpaint import Sheet
 
-FAST = {"prompt": "海边的一艘船", "seed": 5, "steps": 6}
+FAST = {"prompt": "海边的一艘帆船", "seed": 5, "steps": 6}
 
 
 @pytest.fixture(scope="module")
 def sea(kernel) -> Image.Image:
-    return kernel.generate("海边的一艘船", seed=7, steps=12, width=96, height=96).images[0]
+    return kernel.generate("海边的一艘帆船", seed=7, steps=12, width=96, height=96).images[0]
 
 
 def pixels(image: Image.Image) -> np.ndarray:
