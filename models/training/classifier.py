@@ -7,6 +7,7 @@ once and kept (``data/judge-*.npy``): rendering costs as much as learning.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -131,8 +132,9 @@ def pictures(config: Config, composer: Composer) -> tuple[np.ndarray, list[Spec]
     """The training pictures uint8 [N, SIZE, SIZE, 3], rendered at the first call, and their specs."""
     r, curriculum = random.Random(config.seed + 3), of_run(config.tiers, composer.subjects)
     specs = draw_specs(r, curriculum, config.judge_pictures, config.places)
-    path = config.data / f"judge-{config.tiers}-{config.places}.npy"
-    if not path.exists() or len(np.load(path, mmap_mode="r")) != len(specs):
+    mark = hashlib.sha256(json.dumps(specs).encode()).hexdigest()[:8]  # pictures of other specs would get wrong labels
+    path = config.data / f"judge-{config.tiers}-{config.places}-{mark}.npy"
+    if not path.exists():
         draft = path.with_suffix(".draft.npy")
         out = np.lib.format.open_memmap(draft, "w+", np.uint8, (len(specs), SIZE, SIZE, 3))
         for i, spec in enumerate(specs):

@@ -123,6 +123,14 @@ def several(r: random.Random, names: list[str], index: dict[str, int], language:
 KINDS: dict[str, Callable[..., Question]] = {"single": single, "pair": pair, "several": several}
 
 
+def mark_natural(questions: list[Question], composer: Composer, subjects: list[str]) -> None:
+    """Set ``natural`` where the colour asked for is a main colour of the subject's own 3D art; ``subjects`` as the judge counts them."""
+    for q in questions:
+        if "colour" in q.want:
+            art = composer.sprites[composer.index[subjects[q.want["subject"]]], ART.index("3d")]
+            q.natural = q.want["colour"] in main_colours(np.asarray(art))
+
+
 def score(question: Question, logits: dict[str, torch.Tensor]) -> dict[str, bool]:
     """Which of the wanted things the judge found (``logits`` of one picture).
 
@@ -212,10 +220,7 @@ def evaluate(
             if kind == "single" and config.places == "coarse":
                 make = partial(single, styles=COARSE_STYLES)
             questions = [make(r, names, index, language) for _ in range(count)]
-            for q in questions:
-                if "colour" in q.want:
-                    art = composer.sprites[composer.index[judge.subjects[q.want["subject"]]], ART.index("3d")]
-                    q.natural = q.want["colour"] in main_colours(np.asarray(art))
+            mark_natural(questions, composer, judge.subjects)
             began = time.perf_counter()
             x = painter.paint([q.text for q in questions], [1000 + i for i in range(count)], config.size // 8)
             seconds, pictures = seconds + time.perf_counter() - began, pictures + count

@@ -408,6 +408,34 @@ def test_an_orange_thing_that_looks_as_ever_is_orange() -> None:
         assert evaluate.score(q, own) == {"colour": False, "colour_or_own": natural}
 
 
+def test_what_a_thing_looks_like_is_read_from_its_own_art(mini: Config) -> None:
+    from models.training import evaluate
+    from models.training.effects import main_colours
+    from models.training.vocabulary import COLOURS
+
+    composer = compose.Composer(mini.data, mini.size)
+    names = composer.subjects
+    asked = [
+        evaluate.Question("", "en", {"subject": i, "colour": c}) for i in range(len(names)) for c in range(len(COLOURS))
+    ]
+    evaluate.mark_natural(asked, composer, names)
+    for q in asked:
+        art = composer.sprites[composer.index[names[q.want["subject"]]], 0]
+        assert q.natural == (q.want["colour"] in main_colours(np.asarray(art)))
+    assert {q.natural for q in asked} == {True, False}
+
+
+def test_pictures_of_other_specs_are_not_taken_for_the_judges(mini: Config, tmp_path: Path) -> None:
+    from models.training import classifier
+
+    config = copy_of(mini, tmp_path, judge_pictures=4)
+    composer = compose.Composer(config.data, config.size)
+    first, _ = classifier.pictures(config, composer)
+    other, specs = classifier.pictures(replace(config, seed=config.seed + 1), composer)
+    assert len(other) == len(specs) == 4 and not np.array_equal(first, other)
+    assert np.array_equal(classifier.pictures(config, composer)[0], first)
+
+
 def test_judge_and_clip_run(mini: Config, tmp_path: Path) -> None:
     from models.training import classifier, stage_clip, strangers
 
