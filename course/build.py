@@ -1,10 +1,11 @@
 """Build the notebooks of the course from the bilingual lesson sources.
 
-    python course/build.py                   # course/lessons/*.py -> course/zh/*.ipynb and course/en/*.ipynb
+    python course/build.py                   # course/lessons -> course/zh/*.ipynb and course/en/*.ipynb
     python course/build.py --check           # write nothing; exit 1 if the built files differ
     python course/build.py --solutions DIR   # DIR/zh, DIR/en: with the reference solutions (what the tests execute)
 
-A source is a py:percent file (https://jupytext.readthedocs.io/en/latest/formats-scripts.html). Its cells may be tagged
+A source is a py:percent file (https://jupytext.readthedocs.io/en/latest/formats-scripts.html), or a folder of such files, which
+follow one another in the order of their names. Its cells may be tagged
 
 * ``lang-zh``, ``lang-en``: goes into this language's notebook only;
 * ``solution``: the answer to the exercise before it; never in the learners' notebooks;
@@ -38,15 +39,26 @@ class LessonError(ValueError):
     """A lesson source that cannot be built; says the file and the cell."""
 
 
+def parts(path: Path) -> list[Path]:
+    """The files of a source in order."""
+    return sorted(path.glob("[0-9]_*.py")) if path.is_dir() else [path]
+
+
 def read(path: Path) -> list[dict[str, Any]]:
-    """The cells of a source: ``{"cell_type", "source", "tags"}``."""
+    """The cells of a source: ``{"cell_type", "source", "tags", "place"}``; ``place`` says where to look for it."""
     import jupytext
 
-    notebook = jupytext.read(path, fmt="py:percent")
-    return [
-        {"cell_type": c["cell_type"], "source": c["source"], "tags": list(c["metadata"].get("tags", []))}
-        for c in notebook.cells
-    ]
+    found = []
+    for part in parts(path):
+        name = part.name if part == path else f"{path.name}/{part.name}"
+        for index, c in enumerate(jupytext.read(part, fmt="py:percent").cells):
+            tags = list(c["metadata"].get("tags", []))
+            if found and "source-only" in tags and index == 0:
+                continue  # the head of a later part: a lesson has the same cells, and ids, in one file or in several
+            found.append(
+                {"cell_type": c["cell_type"], "source": c["source"], "tags": tags, "place": f"{name}, cell {index}"}
+            )
+    return found
 
 
 def translate(code: str, language: str) -> str:
@@ -98,7 +110,7 @@ def build(path: Path, language: str, solutions: bool = False) -> dict[str, Any]:
             try:
                 source = translate(source, language)
             except (SyntaxError, LessonError) as error:
-                raise LessonError(f"{path.name}, cell {index}: {error}") from error
+                raise LessonError(f"{cell['place']}: {error}") from error
         else:
             source = JOINT.sub("", source)
         kept = [tag for tag in tags if tag in KEPT_TAGS]
@@ -130,7 +142,7 @@ def render(notebook: dict[str, Any]) -> str:
 
 def lessons() -> list[Path]:
     """The lesson sources in order."""
-    return sorted((FOLDER / "lessons").glob("[0-9][0-9]_*.py"))
+    return sorted((FOLDER / "lessons").glob("[0-9][0-9]_*"))
 
 
 def outputs(target: Path | None = None, solutions: bool = False) -> dict[Path, str]:

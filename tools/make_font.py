@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc")
 TARGET = ROOT / "ra_widgets" / "fonts" / "RASansSC-Regular.otf"
 FAMILY = "RA Sans SC"
-TEXTS = ("ra_widgets/i18n/*.json", "course/lessons/*.py", "course/build.py", "ra_widgets/course/*.py")
+TEXTS = ("ra_widgets/i18n/*.json", "course/lessons/**/*.py", "course/build.py", "ra_widgets/course/*.py")
 # signs that have their own colour pictures in browsers and are never put into plots
 PICTURES = range(0x1F000, 0x20000)
 # signs that the source lacks, drawn like their nearest relative

@@ -73,6 +73,16 @@ def test_check_notices_every_kind_of_difference(tmp_path: Path, monkeypatch: pyt
     assert build.main(["--check"]) == 1
 
 
+def test_a_folder_is_one_lesson_of_its_parts_in_order(tmp_path: Path) -> None:
+    own = '# %% tags=["source-only"]\nimport os\n\n'
+    (tmp_path / "07_a").mkdir()
+    for name, text in (("2_end.py", "# %%\nsecond = 2\n"), ("1_begin.py", "# %%\nfirst = 1\n")):
+        (tmp_path / "07_a" / name).write_text(own + text, "utf-8")
+    (tmp_path / "07_a.py").write_text(own + "# %%\nfirst = 1\n\n# %%\nsecond = 2\n", "utf-8")
+    assert build.build(tmp_path / "07_a", "zh") == build.build(tmp_path / "07_a.py", "zh")
+    assert [c["source"] for c in build.build(tmp_path / "07_a", "en")["cells"]] == [["first = 1"], ["second = 2"]]
+
+
 def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert run("--solutions", str(tmp_path / name)).returncode == 0
@@ -201,6 +211,12 @@ def test_a_broken_source_names_file_and_cell(tmp_path: Path) -> None:
     path.write_text('# %%\nx = 1\n\n# %%\nT("a")\n', "utf-8")
     with pytest.raises(build.LessonError, match=r"07_broken\.py, cell 1"):
         build.build(path, "zh")
+    folder = tmp_path / "08_broken"
+    folder.mkdir()
+    (folder / "1_begin.py").write_text("# %%\nx = 1\n\n# %%\ny = 1\n", "utf-8")
+    (folder / "2_end.py").write_text('# %%\nT("a")\n', "utf-8")
+    with pytest.raises(build.LessonError, match=r"08_broken/2_end\.py, cell 0"):
+        build.build(folder, "zh")
 
 
 def test_titles_of_all_lessons_are_in_the_catalogues() -> None:

@@ -45,7 +45,7 @@ def only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def all_texts() -> str:
     parts = [text for language in LANGUAGES for text in catalogue(language).values()]
-    parts += [path.read_text("utf-8") for path in sorted((ROOT / "course" / "lessons").glob("*.py"))]
+    parts += [path.read_text("utf-8") for path in sorted((ROOT / "course" / "lessons").rglob("*.py"))]
     return EMOJI.sub("", "".join(parts))
 
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LESSONS = sorted(path.stem for path in (ROOT / "course" / "lessons").glob("[0-9][0-9]_*.py"))
+LESSONS = sorted(path.stem for path in (ROOT / "course" / "lessons").glob("[0-9][0-9]_*"))
 LANGUAGES = ("zh", "en")
 CELL_TIMEOUT = 120
 
