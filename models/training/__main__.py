@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .config import PLACES, PRESETS, REPOSITORY, Config
-from .vocabulary import TIERS
+from .tiers import TIERS
 
 PACKAGES = ("@lobehub/fluent-emoji-3d@1.1.0", "@iconify-json/fluent-emoji-flat@1.2.6", "@iconify-json/noto@1.2.9")
 ORDER = (

@@ -45,13 +45,15 @@ def _talk(zh: bool, r: random.Random) -> str:
 
 
 def sentence(spec: Spec, r: random.Random, language: str | None = None) -> str:
-    """A sentence around what ``spec`` shows: in three of five the caption of one thing shrinks to its name.
+    """A sentence around what ``spec`` shows: in three of five the caption of one thing shrinks to its name, if it is 3D and of its
+    own colour: what nobody names must go on meaning that.
 
     Args:
         language: "zh" or "en"; either one with equal chance if None.
     """
     zh = r.random() < 0.5 if language is None else language == "zh"
-    if spec["kind"] == "one" and r.random() < 0.6:
+    plain = spec["kind"] == "one" and spec["style"] == "3d" and spec["objects"][0]["c"] < 0
+    if plain and r.random() < 0.6:
         core = name_of(spec["objects"][0]["s"], zh, r)
         if not zh:
             core = r.choice(("a ", "the ", "the ", "this ", "")) + core

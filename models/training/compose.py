@@ -25,18 +25,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from .backgrounds import PASTELS, Backgrounds
 from .effects import grade, light, pencil, recolour
 from .sprites import ART
-from .vocabulary import (
-    CAMP,
-    COLOURS,
-    KNOWN,
-    SCENES,
-    SECOND,
-    held_colour,
-    held_pair,
-    held_scene,
-    of_tiers,
-    read_subjects,
-)
+from .tiers import CAMP, KNOWN, SECOND, THIRD, held_colour, held_pair, held_scene, of_tiers
+from .vocabulary import COLOURS, SCENES, read_subjects
 
 Spec = dict[str, Any]
 SCENE_BY_KEY = {s.key: s for s in SCENES}
@@ -70,8 +60,9 @@ def of_run(tiers: str, subjects: Sequence[str], progress: float = 1.0) -> Curric
     """The curriculum of those of ``subjects`` that ``tiers`` names."""
     only = of_tiers(tiers)
     curriculum = Curriculum([s for s in subjects if only is None or s in only], progress)
-    if tiers == "camp":  # few: the new ones are not far behind
-        curriculum.weights = [1.4 if s in CAMP else 1.0 for s in curriculum.names]
+    last = {"camp": CAMP, "third": THIRD}.get(tiers)
+    if last:  # each tier goes on from a model that knows the ones before
+        curriculum.weights = [(1.4 if tiers == "camp" else 2.0) if s in last else 1.0 for s in curriculum.names]
     return curriculum
 
 
@@ -82,11 +73,13 @@ def random_spec(
     kind: str | None = None,
     styles: Mapping[str, float] = STYLE_WEIGHTS,
     coloured: float = 0.28,
+    held: bool = False,
 ) -> Spec:
-    """Draw a spec. Never a held-out (subject, colour), (subject, scene) or (left, right) combination.
+    """Draw a spec. Never a held-out (subject, colour), (subject, scene) or (left, right) combination, unless ``held``.
 
     Args:
         style, kind: fixed instead of drawn. styles: how often each style is drawn. coloured: share of things in a colour not their own.
+        held: draw held-out combinations like all others. For the judge, which must know what the painter is asked for.
     """
     spec: Spec = {
         "style": style or r.choices(list(styles), list(styles.values()))[0],
@@ -102,13 +95,13 @@ def random_spec(
     if spec["kind"] == "pair":
         while len(subjects) < 2:
             other = curriculum.pick(r)
-            if other != subjects[0] and not held_pair(subjects[0], other):
+            if other != subjects[0] and (held or not held_pair(subjects[0], other)):
                 subjects.append(other)
     u = r.random()
     if spec["kind"] == "empty" or u >= 0.48:
         while True:
             scene = r.choice(SCENES)
-            if not any(held_scene(s, scene.key) for s in subjects):
+            if held or not any(held_scene(s, scene.key) for s in subjects):
                 break
         spec["bg"] = ["scene", scene.key]
         if scene.timed and r.random() < 0.2:
@@ -118,7 +111,7 @@ def random_spec(
 
     def colour(subject: str) -> int:
         if r.random() < coloured:
-            free = [c for c in range(len(COLOURS)) if not held_colour(subject, c)]
+            free = [c for c in range(len(COLOURS)) if held or not held_colour(subject, c)]
             return r.choice(free)
         return -1
 
@@ -171,7 +164,7 @@ COARSE = {
 COARSE_STYLES = ("3d", "flat", "sketch")
 #: of pictures in coarse places: words that change a picture come often enough for a run of hours
 COARSE_WEIGHTS = {"3d": 0.64, "flat": 0.18, "sketch": 0.18}
-COARSE_COLOURED = 0.42
+COARSE_COLOURED = 0.5
 
 
 def coarse(spec: Spec, r: random.Random) -> Spec:
@@ -199,11 +192,24 @@ def coarse(spec: Spec, r: random.Random) -> Spec:
     return spec
 
 
-def draw_specs(r: random.Random, curriculum: Curriculum, n: int, places: str) -> list[Spec]:
-    """``n`` random specs with ``free`` or ``coarse`` places."""
+def held_out(spec: Spec) -> bool:
+    """True if a picture of ``spec`` shows what is never trained: a colour or scene of a subject, or an ordered pair."""
+    names, (ground, value) = [o["s"] for o in spec["objects"]], spec["bg"]
+    return (
+        any(held_colour(o["s"], o["c"]) for o in spec["objects"] if o["c"] >= 0)
+        or (ground == "scene" and any(held_scene(s, value) for s in names))
+        or (spec["kind"] == "pair" and held_pair(*names))
+    )
+
+
+def draw_specs(r: random.Random, curriculum: Curriculum, n: int, places: str, held: bool = False) -> list[Spec]:
+    """``n`` random specs with ``free`` or ``coarse`` places; ``held``: with held-out combinations."""
     if places != "coarse":
-        return [random_spec(r, curriculum) for _ in range(n)]
-    return [coarse(random_spec(r, curriculum, styles=COARSE_WEIGHTS, coloured=COARSE_COLOURED), r) for _ in range(n)]
+        return [random_spec(r, curriculum, held=held) for _ in range(n)]
+    return [
+        coarse(random_spec(r, curriculum, styles=COARSE_WEIGHTS, coloured=COARSE_COLOURED, held=held), r)
+        for _ in range(n)
+    ]
 
 
 class Composer:

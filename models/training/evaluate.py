@@ -29,17 +29,8 @@ from .runtime import Log, read_meta, save_grid, to_tensor
 from .sample import generate
 from .sprites import ART
 from .stage_vae import psnr, reconstruct, validation_set
-from .vocabulary import (
-    COLOURS,
-    SCENE_KEYS,
-    SCENES,
-    STYLE_KEYS,
-    STYLES,
-    held_colour,
-    held_pair,
-    held_scene,
-    of_tiers,
-)
+from .tiers import held_colour, held_pair, held_scene, of_tiers
+from .vocabulary import COLOURS, SCENE_KEYS, SCENES, STYLE_KEYS, STYLES
 
 
 @dataclass

@@ -46,7 +46,7 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
         text_encoder=text,
         tokenizer=PreTrainedTokenizerFast.from_pretrained(config.state / "tokenizer"),
         unet=unet,
-        scheduler=DPMSolverMultistepScheduler(**scheduler_config()),
+        scheduler=DPMSolverMultistepScheduler(**scheduler_config(), steps_offset=1),  # for PNDM, made from this one
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -58,12 +58,11 @@ def export(config: Config, out: Path, card: str | None = None, name: str = "ra-m
     fix_class_name(draft / "tokenizer")
     index = draft / "model_index.json"
     index.write_text(index.read_text("utf8").replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'), "utf8")
-    # schedulers made from this one by from_config must not clip latents, and DDIM and PNDM need their own offsets
+    # schedulers made from this one by from_config must not clip latents, and DDIM needs its own end
     _edit(
         draft / "scheduler" / "scheduler_config.json",
         clip_sample=False,
         set_alpha_to_one=False,
-        steps_offset=1,
         skip_prk_steps=True,
     )
     # transformers 5 loads in the dtype of the config, diffusers in float32: a plain from_pretrained is all float32

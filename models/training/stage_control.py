@@ -47,7 +47,7 @@ from .runtime import (
 )
 from .stage_depth import predict
 from .stage_diffusion import LENGTHS
-from .vocabulary import of_tiers
+from .tiers import of_tiers
 
 KINDS = ("edges", "depth")
 HINT = {"edges": "canny", "depth": "depth"}

@@ -41,7 +41,7 @@ from .runtime import (
     seeded,
 )
 from .sample import PROMPTS, generate
-from .vocabulary import of_tiers
+from .tiers import of_tiers
 
 STATE = "diffusion.safetensors"
 #: context lengths seen in training (77 is what pipelines pad to; short ones are cheaper and as good).

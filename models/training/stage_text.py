@@ -27,7 +27,8 @@ from .config import Config
 from .networks import build_text
 from .pool import encode, fingerprint
 from .runtime import Log, Stop, autocast, device, launch, load_state, save_state, seeded, to_tensor
-from .vocabulary import COLOURS, KNOWN, SCENE_KEYS, STYLE_KEYS, read_subjects
+from .tiers import KNOWN
+from .vocabulary import COLOURS, SCENE_KEYS, STYLE_KEYS, read_subjects
 
 
 class Slots(nn.Module):

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training_recipe import fake_sprites
+from training_mini import fake_sprites
 
 from models.training import compose, control_data, stage_control, stage_depth
 from models.training.config import TINY, Config
 from models.training.depth import HORIZON, nearness
 from models.training.runtime import load_state, read_module, to_tensor
-from models.training.vocabulary import held_scene, of_tiers
+from models.training.tiers import held_scene, of_tiers
 from ra_widgets import paths
 from ra_widgets.library.control import identify_control
 
@@ -90,7 +90,7 @@ def test_the_tiers_of_a_run_are_heard(mini: Config, tmp_path: Path) -> None:
     stage_control.train(config, "edges", MODEL, quiet=True)
     assert f"{len(known)} pictures" in (config.logs / "control-edges.log").read_text("utf8")
     with pytest.raises(ValueError, match="tiers"):
-        of_tiers("third")
+        of_tiers("fourth")
 
 
 def test_pictures_with_coarse_places(mini: Config, tmp_path: Path) -> None:

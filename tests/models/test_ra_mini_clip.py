@@ -30,9 +30,10 @@ WORDS = (
 @pytest.fixture(scope="module")
 def fits(kernel: Any) -> dict[str, torch.Tensor]:
     """Logits [text, picture] of eight pictures of ra-mini, by language."""
+    images = [kernel.generate(ra.TextToImage(prompt=en, seed=3, steps=12)).image for en, _ in WORDS]
+    # after the kernel has loaded its model: accelerate's empty initialisation holds for all threads
     clip = CLIPModel.from_pretrained(FOLDER).eval()
     tokenizer, pixels = AutoTokenizer.from_pretrained(FOLDER), AutoImageProcessor.from_pretrained(FOLDER)
-    images = [kernel.generate(ra.TextToImage(prompt=en, seed=3, steps=12)).image for en, _ in WORDS]
     shown = pixels(images, return_tensors="pt")
     found = {}
     for language, k in (("en", 0), ("zh", 1)):

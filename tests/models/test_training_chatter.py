@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_training_recipe import copy_of, mini  # noqa: F401
+from training_mini import copy_of
 
 from models.training import chatter, compose, stage_diffusion
 from models.training.captions import SUBJECTS, plural
@@ -32,7 +32,22 @@ def test_a_sentence_names_its_thing_among_other_words(language: str) -> None:
     assert longer > 100
 
 
-def test_only_the_text_encoder_learns(mini: Config, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_thing_in_a_strange_colour_or_style_is_not_told_by_its_name_alone(language: str) -> None:
+    from models.training.vocabulary import COLOURS, STYLES
+
+    r, curriculum = random.Random(5), compose.of_run("known", [s.key for s in read_subjects()])
+    styled, coloured = [], []
+    for _ in range(600):
+        spec = compose.coarse(compose.random_spec(r, curriculum, "flat", "one", coloured=1.0), r)
+        text = chatter.sentence(spec, r, language)
+        colour = COLOURS[spec["objects"][0]["c"]]
+        styled.append(any(word in text for words in STYLES["flat"] for word in words))
+        coloured.append(any(word in text for word in (colour.key, *colour.zh)))
+    assert sum(styled) / 600 > 0.9 and sum(coloured) / 600 > 0.8
+
+
+def test_only_the_text_encoder_learns(mini: Config, tmp_path: Path) -> None:
     # a fresh UNet's attention is silent at its exits and hands no gradient to the text: it learns first
     config = copy_of(mini, tmp_path, steps=3, lr=1e-2)
     stage_diffusion.train(config, quiet=True)
@@ -46,7 +61,7 @@ def test_only_the_text_encoder_learns(mini: Config, tmp_path: Path) -> None:  # 
     assert moved.norm() > 0 and abs(moved @ before) < 0.9 * moved.norm() * before.norm(), "more than weight decay"
 
 
-def test_long_sentences_are_not_cut_at_the_short_length(mini: Config) -> None:  # noqa: F811
+def test_long_sentences_are_not_cut_at_the_short_length(mini: Config) -> None:
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = PreTrainedTokenizerFast.from_pretrained(mini.state / "tokenizer")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from test_training_recipe import copy_of, mini  # noqa: F401
+from training_mini import copy_of
 from transformers import CLIPTextModel
 
 from models.training import stage_diffusion
@@ -54,7 +54,7 @@ def test_a_network_that_gets_no_gradient_is_named() -> None:
     assert unmoved({"a": a, "b": b}) == ["b.weight"]
 
 
-def test_a_compiled_run_without_gradients_stops(mini: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_compiled_run_without_gradients_stops(mini: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def losing(unet: UNet2DConditionModel, **_: object) -> torch.nn.Module:
         """A faulty compiler: nothing comes back to the text."""
         plain = unet.forward
