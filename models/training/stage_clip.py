@@ -20,7 +20,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, PreTrainedToke
 
 from . import classifier, stage_diffusion
 from .captions import caption
-from .compose import Composer, draw_specs, of_run
+from .compose import Composer, draw_specs, held_out, of_run
 from .config import Config
 from .networks import text_config
 from .runtime import Log, Stop, autocast, device, launch, load_state, save_state, seeded, to_tensor
@@ -59,6 +59,7 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
     params = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(params, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.05)
     stack, kept = classifier.pictures(config, Composer(config.data, config.size))
+    free = [i for i, spec in enumerate(kept) if not held_out(spec)]  # the judge's pictures show what is held out, too
     path, step, last = config.state / "clip.safetensors", 0, time.monotonic()
     if path.exists():
         step = load_state(path, {"clip": model}, optimiser)["step"]
@@ -69,7 +70,7 @@ def _train(rank: int, world: int, config: Config, steps: int, batch: int, quiet:
         r = seeded(config.seed + 4, 0, step)
         for g in optimiser.param_groups:
             g["lr"] = 1e-3 * min(1.0, (step + 1) / 100) * max(0.01, 1 - step / steps)
-        chosen = r.sample(range(len(kept)), min(batch, len(kept)))
+        chosen = r.sample(free, min(batch, len(free)))
         specs = [kept[i] for i in chosen]
         x = to_tensor([stack[i] for i in chosen]).to(dev)
         x = torch.roll(x, (r.randint(-2, 2), r.randint(-2, 2)), (2, 3))  # the same picture never comes twice alike
