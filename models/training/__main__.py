@@ -119,7 +119,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _tiers(stage: argparse.ArgumentParser) -> None:
-    stage.add_argument("--tiers", choices=TIERS, help="which subjects (second: the first two tiers, third: 258 subjects; default: all)")
+    stage.add_argument(
+        "--tiers", choices=TIERS, help="which subjects (second: the first two tiers, third: 258 subjects; default: all)"
+    )
 
 
 def _places(stage: argparse.ArgumentParser) -> None:
