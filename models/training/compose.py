@@ -39,7 +39,7 @@ GRID = 16
 
 
 class Curriculum:
-    """How often each subject is drawn: three tiers with shares that move with ``progress`` (0: start, 1: end)."""
+    """How often each subject is drawn: the known, the second tier and the rest, with shares that move with ``progress`` (0: start, 1: end)."""
 
     def __init__(self, subjects: Sequence[str], progress: float = 1.0) -> None:
         known = [s for s in subjects if s in KNOWN]
@@ -56,13 +56,17 @@ class Curriculum:
         return r.choices(self.names, self.weights)[0]
 
 
+#: runs that go on from a model which knows the tiers before: what is new, and how much oftener it is drawn than what is known
+LEADS = {"camp": (CAMP, 1.4), "third": (THIRD, 2.0)}
+
+
 def of_run(tiers: str, subjects: Sequence[str], progress: float = 1.0) -> Curriculum:
     """The curriculum of those of ``subjects`` that ``tiers`` names."""
     only = of_tiers(tiers)
     curriculum = Curriculum([s for s in subjects if only is None or s in only], progress)
-    last = {"camp": CAMP, "third": THIRD}.get(tiers)
-    if last:  # each tier goes on from a model that knows the ones before
-        curriculum.weights = [(1.4 if tiers == "camp" else 2.0) if s in last else 1.0 for s in curriculum.names]
+    if tiers in LEADS:
+        new, weight = LEADS[tiers]
+        curriculum.weights = [weight if s in new else 1.0 for s in curriculum.names]
     return curriculum
 
 

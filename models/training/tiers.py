@@ -15,7 +15,7 @@ KNOWN = tuple(
     smiley""".split()
 )
 
-#: the second tier: camp motifs, figures and favourites. Everything else is the third.
+#: the second tier: camp motifs, figures and favourites.
 SECOND = tuple(
     """lantern pagoda dragon fan cherry_blossom lotus bamboo swan teapot kite fireworks full_moon torii moon_cake vase
     sword dragon_head temple peacock koala cow chick dolphin giraffe dinosaur parrot deer bird horse girl boy princess
